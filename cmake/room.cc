@@ -1,0 +1,1 @@
+// Gives rooms that are headers only something to archive.
