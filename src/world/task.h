@@ -30,8 +30,8 @@ struct PromiseBase {
     bool await_ready() noexcept { return false; }
     template <class P>
     std::coroutine_handle<> await_suspend(std::coroutine_handle<P> h) noexcept {
-      auto waiter = h.promise().waiter;
-      return waiter ? waiter : std::noop_coroutine();
+      auto next = h.promise().waiter;
+      return next ? next : std::noop_coroutine();
     }
     void await_resume() noexcept {}
   };
