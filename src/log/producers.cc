@@ -1,0 +1,127 @@
+#include "log/producers.h"
+
+#include <fmt/core.h>
+
+#include <limits>
+
+namespace tidemill::log {
+namespace {
+
+constexpr std::int32_t sequence_max = std::numeric_limits<std::int32_t>::max();
+constexpr Offset unknown_offset{-1};
+
+bool takes_part(const record::BatchHeader& h) { return h.producer_id >= 0; }
+bool has_sequence(const record::BatchHeader& h) { return takes_part(h) && !h.control() && h.base_sequence >= 0; }
+
+SequenceRange range_of(const record::BatchHeader& h, Offset base) {
+  return {h.base_sequence, sequence_after(h.base_sequence, h.last_offset_delta), base};
+}
+
+const SequenceRange* find_duplicate(const Window& window, const record::BatchHeader& h) {
+  if (window.epoch != h.producer_epoch) return nullptr;
+  auto wanted = range_of(h, Offset{});
+  for (std::size_t i = 0; i < window.count; ++i)
+    if (window.batches[i].base == wanted.base && window.batches[i].last == wanted.last) return &window.batches[i];
+  return nullptr;
+}
+
+Error fenced(const Producers::Item& item, const Window& window) {
+  return fail(Code::fenced, fmt::format("producer {} has epoch {}, but epoch {} was seen", item.header.producer_id,
+                                        item.header.producer_epoch, window.epoch),
+              "a newer producer with the same id took over; ask for a new id");
+}
+
+Error out_of_order(const Producers::Item& item, std::int32_t expected) {
+  return fail(Code::out_of_order, fmt::format("producer {} sent sequence {}, expected {}", item.header.producer_id,
+                                              item.header.base_sequence, expected));
+}
+
+// The window after `item`, or why it cannot follow.
+Result<Window> follow(const Window* before, const Producers::Item& item, std::int64_t time_ms) {
+  auto& h = item.header;
+  auto next = before ? *before : Window{};
+  next.last_time_ms = std::max(next.last_time_ms, time_ms);
+  if (before && h.producer_epoch < before->epoch) return fenced(item, *before);
+  bool new_epoch = h.producer_epoch != next.epoch;
+  if (new_epoch) next.count = 0;
+  next.epoch = h.producer_epoch;
+  if (!has_sequence(h)) return next;
+  if (before) {
+    auto expected = next.count == 0 ? 0 : sequence_after(next.batches[next.count - 1u].last, 1);
+    if (h.base_sequence != expected) return out_of_order(item, expected);
+  }
+  next.push(range_of(h, item.base));
+  return next;
+}
+
+}  // namespace
+
+std::int32_t sequence_after(std::int32_t sequence, std::int32_t delta) {
+  if (sequence > sequence_max - delta) return delta - (sequence_max - sequence) - 1;
+  return sequence + delta;
+}
+
+void Window::push(SequenceRange range) {
+  if (count == remembered) {
+    std::move(batches.begin() + 1, batches.end(), batches.begin());
+    --count;
+  }
+  batches[count++] = range;
+}
+
+const Window* Producers::find(const Staged& staged, ProducerKey key) const {
+  for (auto& [k, window] : staged.windows)
+    if (k == key) return &window;
+  auto found = windows_.find(key);
+  return found == windows_.end() ? nullptr : &found->second;
+}
+
+Result<Producers::Verdict> Producers::check(std::span<const Item> items, std::int64_t time_ms) const {
+  Verdict verdict;
+  std::size_t sequenced = 0, duplicates = 0;
+  for (auto& item : items) {
+    verdict.originals.push_back(unknown_offset);
+    if (!takes_part(item.header)) continue;
+    ProducerKey key{item.stream, ProducerId{item.header.producer_id}};
+    auto* before = find(verdict.staged, key);
+    if (has_sequence(item.header)) {
+      ++sequenced;
+      if (auto* twin = before ? find_duplicate(*before, item.header) : nullptr) {
+        ++duplicates;
+        verdict.originals.back() = twin->offset;
+        continue;
+      }
+    }
+    TRY_ASSIGN(window, follow(before, item, time_ms));
+    std::erase_if(verdict.staged.windows, [&](auto& pair) { return pair.first == key; });
+    verdict.staged.windows.emplace_back(key, window);
+  }
+  if (duplicates == 0) {
+    verdict.originals.clear();
+    return verdict;
+  }
+  if (duplicates != sequenced)
+    return fail(Code::out_of_order, fmt::format("{} of {} batches of one append were stored before, the others not", duplicates, sequenced));
+  verdict.duplicate = true;
+  verdict.staged.windows.clear();
+  return verdict;
+}
+
+void Producers::commit(Staged staged) {
+  for (auto& [key, window] : staged.windows) windows_[key] = window;
+}
+
+void Producers::restore(StreamId stream, const record::BatchHeader& header, Offset base, std::int64_t time_ms) {
+  if (!takes_part(header)) return;
+  auto& window = windows_[ProducerKey{stream, ProducerId{header.producer_id}}];
+  if (window.epoch != header.producer_epoch) window.count = 0;
+  window.epoch = header.producer_epoch;
+  window.last_time_ms = std::max(window.last_time_ms, time_ms);
+  if (has_sequence(header)) window.push(range_of(header, base));
+}
+
+void Producers::forget_before(std::int64_t time_ms) {
+  std::erase_if(windows_, [&](auto& pair) { return pair.second.last_time_ms < time_ms; });
+}
+
+}  // namespace tidemill::log
