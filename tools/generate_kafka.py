@@ -171,8 +171,11 @@ class MessageWriter:
         if field.array:
             return f"!{name}.empty()"
         if field.struct:
-            return " || ".join(f"{name}.{f.name} != {self.default_of(f).removeprefix(' = ')}" for f in field.fields)
-        return f"{name} != {self.default_of(field).removeprefix(' = ')}"
+            return " || ".join(f"{name}.{f.name} != {self.standard(f)}" for f in field.fields)
+        return f"{name} != {self.standard(field)}"
+
+    def standard(self, field):
+        return {"uuid": "Uuid()", "string": '""'}.get(field.type) or self.default_of(field).removeprefix(" = ")
 
     def writer(self, path, fields):
         out = [f"void write(Encoder& out, std::int16_t v, const {path}& in) {{"]
@@ -250,11 +253,24 @@ def error_codes(errors):
             f"inline constexpr ErrorText error_texts[] = {{\n{rows}\n}};\n\n}}  // namespace tidemill::kafka\n")
 
 
-def docs(apis):
+def topic_configs(configs):
+    rows = "\n".join(
+        f"    {{\"{name}\", \"{c['default']}\", ConfigType::{c['type']}_, {c.get('min', 'INT64_MIN')}, \"{','.join(c.get('choices', []))}\"}},"
+        for name, c in sorted(configs.items()))
+    return (HEAD + "#pragma once\n\n#include <cstdint>\n\nnamespace tidemill::kafka {\n\n"
+            "enum class ConfigType : std::int8_t { boolean_, int_, long_, double_, string_, list_ };\n\n"
+            "struct TopicConfig {\n  const char* name;\n  const char* standard;\n  ConfigType type;\n  std::int64_t least;\n"
+            "  const char* choices;  // comma-separated; empty: anything of the type\n};\n\n"
+            f"inline constexpr TopicConfig topic_configs[] = {{\n{rows}\n}};\n\n}}  // namespace tidemill::kafka\n")
+
+
+def docs(apis, configs):
     rows = "\n".join(f"| {a.key} | {a.name} | {a.versions.low}-{a.versions.high} | {a.flexible} | {a.note} |" for a in apis)
     return ("# Kafka APIs that Tidemill answers\n\nMade from spec/kafka by `tools/generate_kafka.py --docs docs/kafka-apis.md`. "
             "ApiVersions tells clients exactly these ranges.\n\n| Key | API | Versions | Flexible from | Notes |\n|---|---|---|---|---|\n"
-            + rows + "\n")
+            + rows + "\n\n# Topic configurations\n\n`acts` marks those that change what Tidemill does; the others are kept and shown.\n\n"
+            "| Name | Type | Default | Acts |\n|---|---|---|---|\n"
+            + "\n".join(f"| {name} | {c['type']} | `{c['default']}` | {'yes' if c.get('acts') else ''} |" for name, c in sorted(configs.items())) + "\n")
 
 
 def main():
@@ -264,7 +280,7 @@ def main():
         args.add_argument("--" + name)
     args.add_argument("--list", action="store_true", help="print the names of the C++ sources and stop")
     args = args.parse_args()
-    apis, errors = load(args.spec)
+    apis, errors, configs = load(args.spec)
     if args.list:
         print(";".join(api.file for api in apis), end="")
     if args.cpp:
@@ -273,9 +289,10 @@ def main():
             write(f"{args.cpp}/{api.file}.cc", source(api))
         write(f"{args.cpp}/apis.h", api_list(apis))
         write(f"{args.cpp}/errors.h", error_codes(errors))
+        write(f"{args.cpp}/topic_configs.h", topic_configs(configs))
         write(f"{args.cpp}/all_messages.h", all_messages(apis))
     if args.docs:
-        write(args.docs, docs(apis))
+        write(args.docs, docs(apis, configs))
     if args.golden:
         for api in apis:
             write(f"{args.golden}/{api.file}.txt", "\n".join(kafka_golden.lines(api)) + "\n")

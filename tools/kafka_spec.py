@@ -107,6 +107,7 @@ def load_api(path):
 
 def load(folder):
     folder = Path(folder)
-    apis = [load_api(path) for path in sorted(folder.glob("*.toml")) if path.name != "errors.toml"]
+    apis = [load_api(path) for path in sorted(folder.glob("*.toml")) if path.name not in ("errors.toml", "topic_configs.toml")]
     errors = tomllib.loads((folder / "errors.toml").read_text())["errors"]
-    return sorted(apis, key=lambda api: api.key), errors
+    configs = tomllib.loads((folder / "topic_configs.toml").read_text())["configs"]
+    return sorted(apis, key=lambda api: api.key), errors, configs
