@@ -31,6 +31,7 @@ struct Ast {
   std::vector<std::shared_ptr<const Ast>> args;
   std::vector<std::string> names;  // STRUCT(...): the fields' names
   bool star = false;               // call: f(*)
+  bool constructor = false;        // call: ARRAY[...], MAP(...), STRUCT(...)
   int height = 1;
 };
 using AstPtr = std::shared_ptr<const Ast>;
