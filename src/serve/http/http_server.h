@@ -54,6 +54,7 @@ struct HttpServerOptions {
   std::size_t connections_max = 1000;  // one more is answered 503 and closed
   std::chrono::milliseconds idle_timeout{60'000};  // for the next request, and for a write that does not move
   ErrorShape error_shape = default_error;
+  std::vector<std::string> hosts_allowed;  // names in the Host header beside addresses and localhost (origin.h)
 };
 
 class HttpServer {

@@ -1,0 +1,111 @@
+#include "serve/kafka/kafka_server.h"
+
+#include <fmt/core.h>
+
+#include <cstdio>
+
+namespace tidemill::serve {
+
+using world::Task;
+
+namespace {
+
+constexpr std::chrono::milliseconds pause_without_descriptors{100};
+
+// A socket that listens on both families shows an IPv4 client's target as ::ffff:1.2.3.4.
+world::Address plain(world::Address address) {
+  constexpr std::string_view mapped = "::ffff:";
+  if (address.host.starts_with(mapped)) address.host.erase(0, mapped.size());
+  return address;
+}
+
+}  // namespace
+
+void report_to_stderr(std::string_view event, const world::Address& peer, const Error& why) {
+  auto line = fmt::format("{} peer={} code={} why={:?}\n", event, peer.text(), code_name(why.code), why.text());
+  std::fwrite(line.data(), 1, line.size(), stderr);
+}
+
+KafkaServer::KafkaServer(world::Net& net, runtime::Shards& shards, broker::Broker& broker, KafkaServerOptions options)
+    : net_(net), shards_(shards), broker_(broker), options_(std::move(options)) {}
+
+KafkaServer::~KafkaServer() { stop(); }
+
+Result<void> KafkaServer::start() {
+  accept_loop_ = &shards_.pick().loop;
+  TRY_ASSIGN(listener, net_.listen(*accept_loop_, options_.address));
+  listener_ = std::move(listener);
+  group_.spawn(*accept_loop_, accept_all());
+  return {};
+}
+
+world::Address KafkaServer::address() const { return listener_ ? listener_->address() : options_.address; }
+
+std::size_t KafkaServer::connections() const {
+  std::lock_guard hold(mutex_);
+  return connections_.size();
+}
+
+void KafkaServer::begin_stop() {
+  std::vector<ConnectionRef> all;
+  {
+    std::lock_guard hold(mutex_);
+    if (std::exchange(stopping_, true)) return;
+    all.assign(connections_.begin(), connections_.end());
+  }
+  group_.close();
+  if (listener_) accept_loop_->post([this] { listener_->close(); });
+  for (auto& each : all) {
+    auto& loop = each->loop();
+    loop.post([connection = std::move(each)] { connection->close(); });
+  }
+}
+
+void KafkaServer::stop() {
+  begin_stop();
+  group_.close_and_wait();
+}
+
+Task<void> KafkaServer::accept_all() {
+  while (true) {
+    auto& shard = shards_.pick();
+    auto accepting = listener_->accept(shard.loop);
+    auto accepted = co_await accepting;
+    if (accepted) {
+      group_.spawn(shard.loop, serve(std::move(*accepted), shard.loop));
+      continue;
+    }
+    if (accepted.error().code == Code::cancelled) co_return;
+    options_.report("kafka.accept", address(), accepted.error());
+    co_await world::sleep_for(*accept_loop_, pause_without_descriptors);
+  }
+}
+
+// False when there is no room, or no time: the server stops.
+bool KafkaServer::enlist(const ConnectionRef& connection) {
+  std::lock_guard hold(mutex_);
+  if (stopping_ || connections_.size() >= options_.connections_max) return false;
+  connections_.insert(connection);
+  return true;
+}
+
+world::Address KafkaServer::advertised_to(const world::Connection& connection) const {
+  return options_.advertised.value_or(plain(connection.local()));
+}
+
+Task<void> KafkaServer::serve(std::unique_ptr<world::Connection> connection, world::Loop& loop) {
+  auto peer = connection->peer();
+  KafkaSession session{broker_, loop, options_.tenant, options_.cluster_id, advertised_to(*connection), {}};
+  auto served = std::make_shared<KafkaConnection>(std::move(connection), std::move(session), options_.limits, options_.report);
+  if (!enlist(served)) {
+    served->close();
+    options_.report("kafka.refused", peer, fail(Code::busy, "too many connections, or stopping", "raise kafka.connections.max"));
+    co_return;
+  }
+  auto running = served->run();
+  co_await running;
+  std::lock_guard hold(mutex_);
+  connections_.erase(served);
+}
+
+}  // namespace tidemill::serve
