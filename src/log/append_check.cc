@@ -13,7 +13,8 @@ Result<std::vector<record::BatchHeader>> check_append(const Append& append, std:
     TRY_ASSIGN(header, record::read_header(entry.batch.bytes()));
     if (header.total_bytes() != entry.batch.size())
       return fail(Code::invalid, fmt::format("batch says {} bytes, {} were given", header.total_bytes(), entry.batch.size()));
-    if (header.records_count < 1) return fail(Code::invalid, "batch without records");
+    if (header.records_count < 1 || header.last_offset_delta != header.records_count - 1)
+      return fail(Code::invalid, fmt::format("batch of {} records ends at offset delta {}", header.records_count, header.last_offset_delta));
     bytes += entry.batch.size();
     headers.push_back(header);
   }

@@ -29,6 +29,7 @@ Result<std::vector<ParsedStatement>> parse(std::string_view text);
 
 struct BindOptions {
   QueryForm form = QueryForm::push;
+  std::string sink = {};  // the name of what the query makes, for messages
 };
 // A SELECT on its own. For QueryForm::persistent it also obeys the rules of CREATE ... AS (key columns first, in the projection).
 Result<QueryPlan> bind_query(const Select& select, const SourceResolver& sources, BindOptions options);

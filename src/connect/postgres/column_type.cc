@@ -66,7 +66,7 @@ ColumnType bits_type(std::int32_t modifier) {
 
 ColumnType enum_type(const PgType& pg) {
   auto type = of(Kind::enumeration);
-  for (auto& label : pg.labels) type.labels += (type.labels.empty() ? "" : ",") + label;
+  type.labels = pg.labels;
   return type;
 }
 

@@ -6,7 +6,6 @@
 #include <memory>
 #include <string>
 #include <string_view>
-#include <vector>
 
 namespace tidemill::connect::postgres {
 
@@ -24,7 +23,7 @@ struct PgType {
   std::uint32_t oid = 0;
   std::string name;
   char kind = 'b';                   // pg_type.typtype: b base, e enum, r range, c composite
-  std::vector<std::string> labels;   // of an enum, in their order
+  std::string labels;                // of an enum, in their order, joined by commas
   std::uint32_t element = 0;         // of an array
   std::int32_t modifier = -1;        // a domain's own; -1: the column's counts
 };

@@ -18,7 +18,7 @@ Response default_error(int status, const std::string& message) {
 
 // Shared with its sessions, so that the last of them may end after the server object has gone.
 struct HttpServer::Inside : std::enable_shared_from_this<HttpServer::Inside> {
-  Inside(world::Net& n, runtime::Shards& s) : net(n), shards(s) {}
+  Inside(world::Net& n, runtime::Shards& s, HttpServerOptions options) : net(n), shards(s), routes(std::make_shared<Routes>(std::move(options))) {}
 
   Task<void> accept_all();
   void admit(std::unique_ptr<world::Connection> connection, world::Loop& loop);
@@ -28,7 +28,7 @@ struct HttpServer::Inside : std::enable_shared_from_this<HttpServer::Inside> {
 
   world::Net& net;
   runtime::Shards& shards;
-  std::shared_ptr<Routes> routes = std::make_shared<Routes>();
+  std::shared_ptr<Routes> routes;
   world::Loop* listener_loop = nullptr;
   std::unique_ptr<world::Listener> listener;
   runtime::TaskGroup group;
@@ -94,9 +94,8 @@ void HttpServer::Inside::begin_stop() {
   }
 }
 
-HttpServer::HttpServer(world::Net& net, runtime::Shards& shards, HttpServerOptions options) : inside_(std::make_shared<Inside>(net, shards)) {
-  inside_->routes->options = std::move(options);
-}
+HttpServer::HttpServer(world::Net& net, runtime::Shards& shards, HttpServerOptions options)
+    : inside_(std::make_shared<Inside>(net, shards, std::move(options))) {}
 
 HttpServer::~HttpServer() { stop(); }
 

@@ -55,6 +55,7 @@ struct HttpServerOptions {
   std::chrono::milliseconds idle_timeout{60'000};  // for the next request, and for a write that does not move
   ErrorShape error_shape = default_error;
   std::vector<std::string> hosts_allowed;  // names in the Host header beside addresses and localhost (origin.h)
+  world::Clock& clock = world::real_clock();  // measures how long answers take
 };
 
 class HttpServer {

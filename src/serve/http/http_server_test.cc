@@ -7,6 +7,7 @@
 
 #include <latch>
 
+#include "serve/http/operations.h"
 #include "serve/http/origin.h"
 #include "serve/http/router.h"
 
@@ -238,6 +239,21 @@ TEST_F(HttpServerTest, a_taken_port_is_reported_by_start) {
   auto started = second.start();
   ASSERT_FALSE(started);
   EXPECT_EQ(started.error().code, Code::busy);
+}
+
+TEST_F(HttpServerTest, operators_see_metrics_and_readiness) {
+  auto recovered = std::make_shared<std::atomic<bool>>(false);
+  auto& server = make();
+  add_operations(server, [recovered]() -> std::optional<std::string> { return *recovered ? std::nullopt : std::optional<std::string>("recovering"); });
+  ASSERT_TRUE(server.start());
+  EXPECT_EQ(body_of(get("/livez")), "ok\n");
+  EXPECT_TRUE(get("/readyz").starts_with("HTTP/1.1 503 "));
+  *recovered = true;
+  EXPECT_TRUE(get("/readyz").starts_with("HTTP/1.1 200 "));
+  auto metrics = get("/metrics");
+  EXPECT_NE(metrics.find("Content-Type: text/plain; version=0.0.4"), std::string::npos);
+  EXPECT_NE(metrics.find("tidemill_http_requests_total{listener=\"test\",status=\"5xx\"}"), std::string::npos);
+  EXPECT_NE(metrics.find("tidemill_http_request_duration_seconds_count{listener=\"test\"}"), std::string::npos);
 }
 
 TEST(Router, the_more_definite_pattern_wins_whatever_the_order) {

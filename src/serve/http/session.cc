@@ -14,8 +14,22 @@ http::RequestLimits limits_of(const HttpServerOptions& options) { return {option
 
 }  // namespace
 
+Routes::Routes(HttpServerOptions chosen)
+    : options(std::move(chosen)),
+      connections(observe::metrics().gauge("tidemill_http_connections", {{"listener", options.name}})),
+      duration_seconds(observe::metrics().histogram("tidemill_http_request_duration_seconds", {{"listener", options.name}})) {
+  const char* classes[] = {"other", "1xx", "2xx", "3xx", "4xx", "5xx"};
+  for (std::size_t i = 0; i < answered.size(); ++i) {
+    answered[i] = &observe::metrics().counter("tidemill_http_requests_total", {{"listener", options.name}, {"status", classes[i]}});
+  }
+}
+
 Session::Session(std::shared_ptr<const Routes> routes, world::Loop& loop, std::unique_ptr<world::Connection> connection)
-    : routes_(std::move(routes)), loop_(loop), connection_(std::move(connection)), parser_(limits_of(routes_->options)) {}
+    : routes_(std::move(routes)), loop_(loop), connection_(std::move(connection)), parser_(limits_of(routes_->options)) {
+  routes_->connections.add(1);
+}
+
+Session::~Session() { routes_->connections.add(-1); }
 
 Task<void> Session::read(std::shared_ptr<Session> self) {
   while (!gone_) {
@@ -92,13 +106,16 @@ Task<bool> Session::answer_one(Request request) {
   }
   request.params = std::move(found.params);
   if (route.stream) co_return co_await answer_stream(route.stream, std::move(request));
+  auto begun_ns = routes_->options.clock.monotonic_ns();
   auto handling = route.handler(std::move(request));
   auto response = co_await handling;
+  routes_->duration_seconds.observe(static_cast<double>(routes_->options.clock.monotonic_ns() - begun_ns) * 1e-9);
   co_return co_await send(std::move(response), keep_alive_, !head);
 }
 
 Task<bool> Session::send(Response response, bool keep_alive, bool with_body) {
   if (stopping_) keep_alive = false;
+  count(response.status);
   std::vector<Slice> parts{Slice::own(http::response_head(response.status, response.headers, http::Framing::length, response.body.size(), keep_alive))};
   if (with_body) parts.push_back(std::move(response.body));
   auto sent = co_await send_parts(std::move(parts));
@@ -134,6 +151,7 @@ Task<bool> Session::answer_stream(const StreamHandler& handler, Request request)
 Task<Result<void>> Session::start(int status, http::Headers headers) {
   CHECK(sent_ == Sent::nothing, "a response starts once");
   sent_ = Sent::head;
+  count(status);
   if (!chunked_) keep_alive_ = false;
   auto framing = chunked_ ? http::Framing::chunked : http::Framing::until_close;
   std::vector<Slice> parts{Slice::own(http::response_head(status, headers, framing, 0, keep_alive_))};
@@ -180,6 +198,11 @@ void Session::shut() {
   if (phase_ == Phase::waiting) connection_->close();
   tell_closed();
   loop_.run_after(stop_patience, [weak = weak_from_this()] { if (auto self = weak.lock()) self->connection_->close(); });
+}
+
+void Session::count(int status) {
+  auto known = status >= 100 && status < 600;
+  routes_->answered[known ? static_cast<std::size_t>(status / 100) : 0]->add();
 }
 
 void Session::arm() {

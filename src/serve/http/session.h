@@ -5,6 +5,7 @@
 #include <array>
 #include <functional>
 
+#include "observe/metrics.h"
 #include "runtime/signal.h"
 #include "serve/http/http_server.h"
 #include "serve/http/router.h"
@@ -18,14 +19,21 @@ struct Routes {
     Handler handler;        // one of the two
     StreamHandler stream;
   };
+  explicit Routes(HttpServerOptions chosen);
   HttpServerOptions options;
   Router router;
   std::vector<Route> routes;
+
+  // By class of status: answered[2] counts 2xx.
+  std::array<observe::Counter*, 6> answered{};
+  observe::Gauge& connections;
+  observe::Histogram& duration_seconds;
 };
 
 class Session final : public ResponseStream, public std::enable_shared_from_this<Session> {
  public:
   Session(std::shared_ptr<const Routes> routes, world::Loop& loop, std::unique_ptr<world::Connection> connection);
+  ~Session() override;
 
   Task<void> read(std::shared_ptr<Session> self);
   Task<void> answer(std::shared_ptr<Session> self);
@@ -49,6 +57,7 @@ class Session final : public ResponseStream, public std::enable_shared_from_this
   Task<bool> send_error(int status, std::string message, bool keep_alive, http::Headers extra = {});
   Task<Result<void>> send_parts(std::vector<Slice> parts);
   Task<void> refuse(std::string message);
+  void count(int status);
   void client_gone();
   void tell_closed();
   void arm();

@@ -98,8 +98,8 @@ Task<void> KafkaServer::serve(std::unique_ptr<world::Connection> connection, wor
   KafkaSession session{broker_, loop, options_.tenant, options_.cluster_id, advertised_to(*connection), {}};
   auto served = std::make_shared<KafkaConnection>(std::move(connection), std::move(session), options_.limits, options_.report);
   if (!enlist(served)) {
-    served->close();
     options_.report("kafka.refused", peer, fail(Code::busy, "too many connections, or stopping", "raise kafka.connections.max"));
+    served->close();
     co_return;
   }
   auto running = served->run();

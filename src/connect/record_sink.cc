@@ -1,0 +1,236 @@
+#include "connect/record_sink.h"
+
+#include <fmt/format.h>
+
+namespace tidemill::connect {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr milliseconds retry_delay_first{50}, retry_delay_max{2000};
+
+bool retriable(Code code) { return code == Code::full || code == Code::out_of_order; }
+
+std::size_t bytes_of(const std::vector<log::Entry>& entries) {
+  std::size_t bytes = 0;
+  for (auto& entry : entries) bytes += entry.batch.size();
+  return bytes;
+}
+
+}  // namespace
+
+std::uint32_t murmur2(std::string_view bytes) {
+  constexpr std::uint32_t m = 0x5bd1e995;
+  auto hash = 0x9747b28cu ^ static_cast<std::uint32_t>(bytes.size());
+  auto at = [&](std::size_t i) { return static_cast<std::uint32_t>(static_cast<unsigned char>(bytes[i])); };
+  std::size_t i = 0;
+  for (; i + 4 <= bytes.size(); i += 4) {
+    auto k = (at(i) | at(i + 1) << 8 | at(i + 2) << 16 | at(i + 3) << 24) * m;
+    k ^= k >> 24;
+    hash = hash * m ^ k * m;
+  }
+  std::uint32_t tail = 0;
+  for (auto j = bytes.size(); j > i; --j) tail = tail << 8 | at(j - 1);
+  if (i < bytes.size()) hash = (hash ^ tail) * m;
+  hash = (hash ^ hash >> 13) * m;
+  return hash ^ hash >> 15;
+}
+
+// The log's answers, in the order of the appends. Callbacks write here from the log's thread.
+struct RecordSink::Answers {
+  std::mutex mutex;
+  std::condition_variable more;
+  std::deque<Result<log::Appended>> arrived;
+  std::string waiting_for;
+  Interrupt* interrupt = nullptr;  // null once the sink is gone
+};
+
+RecordSink::RecordSink(log::Log& log, catalog::Catalog& catalog, world::Clock& clock, Interrupt& interrupt, RecordSinkOptions options)
+    : log_(log), catalog_(catalog), clock_(clock), interrupt_(interrupt), options_(std::move(options)), producer_(log.new_producer_id()),
+      answers_(std::make_shared<Answers>()) {
+  answers_->interrupt = &interrupt;
+}
+
+// Nothing of ours may land after we are gone: whoever comes next begins at the last position it finds.
+RecordSink::~RecordSink() {
+  std::unique_lock hold(answers_->mutex);
+  answers_->more.wait(hold, [&] { return answers_->arrived.size() >= in_flight_.size(); });
+  answers_->interrupt = nullptr;
+}
+
+Result<std::shared_ptr<const catalog::Topic>> RecordSink::find_or_create(const std::string& name) {
+  if (auto found = catalog_.find_topic(options_.tenant, name)) return found;
+  TRY(catalog::check_topic_name(name));
+  for (auto delay = retry_delay_first; !interrupt_.stopped(); delay = std::min(delay * 2, retry_delay_max)) {
+    auto made = catalog_.change_and_wait({catalog::CreateTopic{options_.tenant, name, options_.partitions, options_.topic_configs, false}});
+    if (!made && made.error().code != Code::already_exists && made.error().code != Code::full) return made.error();
+    if (auto found = catalog_.find_topic(options_.tenant, name)) return found;
+    interrupt_.rest(delay);
+  }
+  return fail(Code::cancelled, "the connector was stopped");
+}
+
+Result<RecordSink::Topic*> RecordSink::topic(const std::string& name) {
+  auto& slot = topics_[name];
+  if (!slot) {
+    TRY_ASSIGN(known, find_or_create(name));
+    slot = std::make_unique<Topic>();
+    slot->name = name;
+    slot->partitions.resize(static_cast<std::size_t>(known->partitions), record::BatchBuilder(options_.codec));
+    slot->known = std::move(known);
+  }
+  return slot.get();
+}
+
+void RecordSink::add(Topic& topic, std::int64_t timestamp_ms, std::optional<std::string_view> key, std::optional<std::string_view> value,
+                     std::span<const record::BatchBuilder::HeaderPair> headers) {
+  std::size_t partition = 0;
+  if (topic.partitions.size() > 1 && key) partition = (murmur2(*key) & 0x7FFFFFFF) % topic.partitions.size();
+  auto& batch = topic.partitions[partition];
+  auto before = batch.body_bytes();
+  if (batch.count() == 0) touched_.push_back(&topic);
+  batch.add(timestamp_ms, key, value, headers);
+  gathered_bytes_ += batch.body_bytes() - before;
+}
+
+// The gathered records as finished batches. A topic that was deleted meanwhile is made anew: its old streams take nothing more.
+Result<std::vector<log::Entry>> RecordSink::seal() {
+  for (auto* topic : touched_)
+    if (catalog_.find_topic(topic->known->uuid) == nullptr) {
+      TRY_ASSIGN(known, find_or_create(topic->name));
+      if (static_cast<std::size_t>(known->partitions) < topic->partitions.size())
+        return fail(Code::invalid, fmt::format("topic {} was made anew with fewer partitions", topic->name), "restart the connector");
+      topic->known = std::move(known);
+    }
+  std::vector<log::Entry> entries;
+  for (auto* topic : touched_)
+    for (std::size_t p = 0; p < topic->partitions.size(); ++p)
+      if (topic->partitions[p].count() > 0)
+        entries.push_back({options_.tenant, topic->known->stream(static_cast<std::int32_t>(p)), topic->partitions[p].finish()});
+  touched_.clear();
+  gathered_bytes_ = 0;
+  return entries;
+}
+
+log::Entry RecordSink::position_entry(std::string_view position) {
+  record::BatchBuilder batch;
+  batch.add(clock_.now_ms(), std::nullopt, position);
+  batch.producer(producer_.value, 0, sequence_);
+  sequence_ = sequence_ == std::numeric_limits<std::int32_t>::max() ? 0 : sequence_ + 1;
+  return {options_.tenant, options_.positions, batch.finish()};
+}
+
+Result<void> RecordSink::commit(std::string position, std::uint64_t mark) {
+  TRY(collect());
+  TRY_ASSIGN(entries, seal());
+  if (bytes_of(entries) + position.size() + 1024 > log_.append_bytes_max()) TRY(append_oversized(entries));
+  Flight flight;
+  flight.append.purpose = entries.empty() ? log::Purpose::control : log::Purpose::data;
+  flight.append.entries = std::move(entries);
+  flight.append.entries.push_back(position_entry(position));
+  flight.bytes = bytes_of(flight.append.entries);
+  flight.mark = mark;
+  TRY(wait_for_room(flight.bytes));
+  in_flight_bytes_ += flight.bytes;
+  in_flight_.push_back(std::move(flight));
+  send(in_flight_.back());
+  // The log checks sequences only from the second batch of a producer on, so the first goes alone.
+  if (std::exchange(first_, false)) return drain();
+  return {};
+}
+
+// One change larger than an append may be goes ahead of its position, batch by batch, when all before it is durable. A crash in between
+// repeats it: the one case in which a change can come twice.
+Result<void> RecordSink::append_oversized(std::vector<log::Entry>& entries) {
+  TRY(drain());
+  for (auto delay = retry_delay_first; !entries.empty();) {
+    log::Append one;
+    one.entries.push_back(entries.front());
+    auto done = log::append_and_wait(log_, std::move(one));
+    if (done) {
+      entries.erase(entries.begin());
+      continue;
+    }
+    if (done.error().code != Code::full) return done.error();
+    if (interrupt_.stopped()) return fail(Code::cancelled, "the connector was stopped");
+    interrupt_.rest(delay);
+    delay = std::min(delay * 2, retry_delay_max);
+  }
+  return {};
+}
+
+void RecordSink::send(Flight& flight) {
+  log_.append(flight.append, [answers = answers_](Result<log::Appended> result) {
+    std::lock_guard hold(answers->mutex);
+    answers->arrived.push_back(std::move(result));
+    answers->more.notify_one();
+    if (answers->interrupt) answers->interrupt->ring();
+  });
+}
+
+// The first `answered` flights are durable.
+void RecordSink::settle(std::size_t answered) {
+  for (; answered > 0; --answered) {
+    in_flight_bytes_ -= in_flight_.front().bytes;
+    durable_mark_ = in_flight_.front().mark;
+    in_flight_.pop_front();
+    retry_delay_ = milliseconds{0};
+  }
+}
+
+Result<void> RecordSink::collect() {
+  std::size_t good = 0;
+  std::optional<Error> bad;
+  {
+    std::lock_guard hold(answers_->mutex);
+    auto& arrived = answers_->arrived;
+    for (; !arrived.empty() && arrived.front(); arrived.pop_front()) ++good;
+    // A refusal is acted on when everything behind it has been answered too.
+    if (!arrived.empty() && arrived.size() == in_flight_.size() - good) {
+      bad = std::move(arrived.front()).error();
+      arrived.clear();
+    }
+    if (good > 0) answers_->waiting_for.clear();
+  }
+  settle(good);
+  return bad ? recover(std::move(*bad)) : Result<void>{};
+}
+
+Result<void> RecordSink::recover(Error error) {
+  if (!retriable(error.code)) return error;
+  {
+    std::lock_guard hold(answers_->mutex);
+    answers_->waiting_for = error.text();
+  }
+  retry_delay_ = retry_delay_ == milliseconds{0} ? retry_delay_first : std::min(retry_delay_ * 2, retry_delay_max);
+  interrupt_.rest(retry_delay_);
+  if (interrupt_.stopped()) return fail(Code::cancelled, "the connector was stopped");
+  for (auto& flight : in_flight_) send(flight);
+  return {};
+}
+
+Result<void> RecordSink::wait_for_room(std::size_t bytes) {
+  while (!in_flight_.empty() && in_flight_bytes_ + bytes > options_.in_flight_bytes_max) {
+    if (interrupt_.stopped()) return fail(Code::cancelled, "the connector was stopped");
+    interrupt_.rest(milliseconds{1000});
+    TRY(collect());
+  }
+  return {};
+}
+
+Result<void> RecordSink::drain() {
+  TRY(collect());
+  while (!in_flight_.empty()) {
+    if (interrupt_.stopped()) return fail(Code::cancelled, "the connector was stopped");
+    interrupt_.rest(milliseconds{1000});
+    TRY(collect());
+  }
+  return {};
+}
+
+std::string RecordSink::waiting_for() const {
+  std::lock_guard hold(answers_->mutex);
+  return answers_->waiting_for;
+}
+
+}  // namespace tidemill::connect

@@ -1,0 +1,150 @@
+// LogCore: the one assigner (D4). Takes appends, judges them, assigns offsets, writes groups, seals files, publishes to the View.
+//
+// Single-threaded and without a thread of its own: EmbeddedLog runs it on one, the simulation steps it by hand. It blocks in
+// write and sync. One group write at a time; what arrives meanwhile waits in the queue and becomes the next group.
+//
+// Always true:
+//   - an append is answered `synced` only after a sync that began after its group was written
+//   - after a failed write or sync nothing is written or acknowledged any more (fatal())
+//   - a group is written only where the file's zeros already are, with room left behind it for the file's seal, so that
+//     a full disk is met when the next file is made and never here
+#pragma once
+
+#include <deque>
+#include <optional>
+#include <unordered_map>
+
+#include "log/counters.h"
+#include "log/journal_files.h"
+#include "log/log.h"
+#include "log/recovery.h"
+#include "log/view.h"
+#include "log/watches.h"
+#include "world/clock.h"
+
+namespace tidemill::log {
+
+struct CoreOptions {
+  std::string dir;
+  std::uint64_t journal_file_bytes = 64u << 20;
+  std::uint64_t group_bytes_max = 4u << 20;
+  std::uint64_t batch_bytes_max = 64u << 20;
+  std::int64_t producer_forget_ms = 24 * 3600 * 1000;
+  RecoveryFlaw flaw = RecoveryFlaw::none;
+};
+
+class LogCore {
+ public:
+  // Recovers, makes the new incarnation durable, and publishes. The references must outlive the core.
+  static Result<std::unique_ptr<LogCore>> open(world::Disk& disk, world::Clock& clock, CoreOptions options, SealedFiles& sealed_files,
+                                               View& view, SpareMaker& spare_maker, Watches& watches);
+
+  void submit(Append append, AppendDone done);
+  // Does one round of work; true when there may be more at once.
+  bool pump();
+  // When pump() wants to run although nothing arrives; nullopt: never.
+  std::optional<std::int64_t> next_wakeup_ns() const;
+  // Writes what is queued, marks it durable, and answers the rest with Code::unavailable.
+  void stop();
+
+  std::uint64_t queued_bytes() const { return queued_bytes_; }
+  const std::optional<Error>& fatal() const { return fatal_; }
+  Incarnation incarnation() const { return incarnation_; }
+  const RecoveryReport& recovery() const { return report_; }
+  const CounterCells& counters() const { return counters_; }
+
+ private:
+  struct Waiting {
+    Append append;
+    AppendDone done;
+    std::vector<record::BatchHeader> headers;
+    std::uint64_t bytes = 0;  // in a group: table rows and batches
+  };
+  struct Answer {
+    AppendDone done;
+    Appended appended;
+    Durability durability;
+  };
+  // A group in the making.
+  struct Round {
+    std::int64_t time_ms = 0;
+    std::uint16_t flags = 0;
+    std::uint64_t bytes = group_header_bytes;
+    std::vector<EntryRow> entries;
+    std::vector<Slice> batches;
+    std::vector<BatchRow> rows;
+    std::vector<Answer> answers;
+    bool sync = false;
+  };
+  enum class Room { yes, later, full };
+  enum class SpareState { none, making, ready, failed };
+
+  LogCore(world::Disk& disk, world::Clock& clock, CoreOptions options, SealedFiles& sealed_files, View& view, SpareMaker& spare_maker,
+          Watches& watches);
+  Result<void> start();
+  Result<void> remove_unfinished();
+  Result<void> sync_recovered(const Recovered& recovered);
+  Result<void> start_run();
+  Result<void> make_first_file();
+
+  // core.cc: from the queue to the disk
+  Round gather();
+  Waiting pop();
+  void take(Round& round, Waiting waiting);
+  void write(Round round);
+  void write_group(Round& round);
+  void sync();
+  void cover();
+  void answer(std::vector<Answer>& answers, Durability durability);
+  void die(Error error);
+  Offset end_of(StreamId stream) const;
+
+  // core_room.cc: where it goes
+  Room room_for(const Round& round, const Waiting& waiting);
+  bool fits(std::uint64_t position, std::uint64_t file_bytes, bool fresh, std::uint64_t group, std::uint64_t entries, std::uint64_t reserve) const;
+  bool fits_open(std::uint64_t group, std::uint64_t entries, std::uint64_t reserve) const;
+  bool fits_spare(std::uint64_t group, std::uint64_t entries) const;
+  std::uint64_t fresh_file_bytes(std::uint64_t group, std::uint64_t entries) const;
+  void want_spare(std::uint64_t group, std::uint64_t entries);
+  bool poll_spare();
+  bool roll();
+  bool seal_open_file(Footer& footer);
+
+  world::Disk& disk_;
+  world::Clock& clock_;
+  CoreOptions options_;
+  SealedFiles& sealed_files_;
+  View& view_;
+  SpareMaker& spare_maker_;
+  Watches& watches_;
+  CounterCells counters_;
+  RecoveryReport report_;
+  std::optional<Error> fatal_;
+
+  std::deque<Waiting> queue_;
+  std::uint64_t queued_bytes_ = 0;
+  Producers producers_;
+  std::unordered_map<StreamId, Offset> assigned_;  // ends ahead of the view's: written or being gathered, not yet synced
+  Incarnation incarnation_;
+  std::int32_t leader_epoch_ = 0;
+  Jsn next_{1};    // JSN of the next group
+  Jsn synced_{0};  // last group on disk
+  bool entries_to_cover_ = false;
+  std::vector<PublishedGroup> unpublished_;  // written, not synced
+  std::int64_t unsynced_since_ns_ = 0;
+  std::uint64_t unsynced_bytes_ = 0;
+  std::int64_t idle_since_ns_ = 0;
+
+  std::optional<OpenFile> open_;
+  Jsn open_first_jsn_{1};
+  bool open_has_groups_ = false;
+  std::uint64_t open_batches_ = 0;  // rows its seal will have, unpublished ones included
+  std::uint64_t open_groups_ = 0;
+  SpareState spare_state_ = SpareState::none;
+  std::optional<PreparedFile> spare_;
+  FileHeader spare_wish_;
+  std::int64_t spare_retry_ns_ = 0;
+  std::uint64_t next_number_ = 1;
+};
+
+}  // namespace tidemill::log

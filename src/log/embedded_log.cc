@@ -1,0 +1,175 @@
+#include "log/embedded_log.h"
+
+#include <fmt/core.h>
+
+#include "base/check.h"
+#include "log/core.h"
+#include "world/real.h"
+
+namespace tidemill::log {
+namespace {
+
+constexpr std::uint64_t core_queue_bytes = 16u << 20;  // what the core takes over at once; the rest waits in the mailbox
+
+}  // namespace
+
+EmbeddedLog::EmbeddedLog(world::Disk& disk, world::Clock& clock, EmbeddedOptions options)
+    : disk_(disk), clock_(clock), options_(std::move(options)), sealed_files_(disk, options_.dir), view_(sealed_files_, options_.tail_cache_bytes),
+      spare_maker_(disk, options_.dir) {}
+
+Result<std::unique_ptr<EmbeddedLog>> EmbeddedLog::open(world::Disk& disk, world::Clock& clock, EmbeddedOptions options) {
+  std::unique_ptr<EmbeddedLog> log(new EmbeddedLog(disk, clock, std::move(options)));
+  TRY(log->start());
+  return log;
+}
+
+EmbeddedLog::~EmbeddedLog() { stop(); }
+
+Result<void> EmbeddedLog::start() {
+  TRY(disk_.make_dirs(options_.dir));
+  auto lock = disk_.lock(options_.dir + "/lock");
+  if (!lock && lock.error().code == Code::busy)
+    return fail(Code::busy, fmt::format("another tidemill is running on \"{}\"", options_.dir), "stop it, or choose another --data directory");
+  if (!lock) return lock.error();
+  lock_ = std::move(*lock);
+  spare_maker_.on_want([this] {
+    std::lock_guard hold(background_mutex_);
+    spare_wanted_ = true;
+    background_wake_.notify_one();
+  });
+  CoreOptions core;
+  core.dir = options_.dir;
+  core.journal_file_bytes = whole_blocks(options_.journal_file_bytes);
+  core.group_bytes_max = options_.group_bytes_max;
+  core.batch_bytes_max = options_.batch_bytes_max;
+  TRY_ASSIGN(opened, LogCore::open(disk_, clock_, std::move(core), sealed_files_, view_, spare_maker_, watches_));
+  core_ = std::move(opened);
+  incarnation_ = core_->incarnation();
+  background_ = world::start_thread("tm-log-spare", [this] { run_background(); });
+  thread_ = world::start_thread("tm-log", [this] { run(); });
+  return {};
+}
+
+void EmbeddedLog::stop() {
+  {
+    std::lock_guard hold(mutex_);
+    stopping_ = true;
+  }
+  wake_.notify_one();
+  if (thread_.joinable()) thread_.join();
+  {
+    std::lock_guard hold(background_mutex_);
+    background_stopping_ = true;
+  }
+  background_wake_.notify_one();
+  if (background_.joinable()) background_.join();
+  lock_.reset();
+}
+
+void EmbeddedLog::append(Append append, AppendDone done) {
+  std::uint64_t bytes = 0;
+  for (auto& entry : append.entries) bytes += entry.batch.size() + entry_row_bytes;
+  std::unique_lock hold(mutex_);
+  if (stopped_) {  // there is no thread left to answer on
+    hold.unlock();
+    return done(fail(Code::unavailable, "the log has stopped"));
+  }
+  Mail mail{std::move(append), std::move(done), bytes, std::nullopt};
+  if (stopping_) mail.refusal = fail(Code::unavailable, "the log is stopping");
+  else if (mailbox_bytes_ + bytes > options_.waiting_bytes_max && mailbox_bytes_ > 0)
+    mail.refusal = fail(Code::unavailable, fmt::format("{} bytes already wait for the disk", mailbox_bytes_), "send again a little later");
+  else mailbox_bytes_ += bytes;
+  if (mail.refusal) mail.append = {};
+  mailbox_.push_back(std::move(mail));
+  bool first = mailbox_.size() == 1;
+  hold.unlock();
+  if (first) wake_.notify_one();
+}
+
+void EmbeddedLog::wake() {
+  {
+    std::lock_guard hold(mutex_);
+    poked_ = true;
+  }
+  wake_.notify_one();
+}
+
+// False when it is time to stop.
+bool EmbeddedLog::wait_for_work(bool more) {
+  std::unique_lock hold(mutex_);
+  auto ready = [this] { return stopping_ || poked_ || (!mailbox_.empty() && core_->queued_bytes() < core_queue_bytes); };
+  if (!more && !ready()) {
+    auto at = core_->next_wakeup_ns();
+    if (!at) wake_.wait(hold, ready);
+    else wake_.wait_for(hold, std::chrono::nanoseconds(std::max<std::int64_t>(*at - clock_.monotonic_ns(), 0)), ready);
+  }
+  poked_ = false;
+  return !stopping_;
+}
+
+void EmbeddedLog::empty_mailbox() {
+  std::vector<Mail> mail;
+  {
+    std::lock_guard hold(mutex_);
+    if (core_->queued_bytes() >= core_queue_bytes && !stopping_) return;
+    mail.swap(mailbox_);
+    mailbox_bytes_ = 0;
+  }
+  for (auto& m : mail) {
+    if (m.refusal) m.done(std::move(*m.refusal));
+    else core_->submit(std::move(m.append), std::move(m.done));
+  }
+}
+
+void EmbeddedLog::run() {
+  bool more = true;
+  while (wait_for_work(more)) {
+    empty_mailbox();
+    more = core_->pump();
+    if (core_->fatal()) report_fatal();
+  }
+  while (!drain()) {}
+  if (core_->fatal()) report_fatal();
+}
+
+// True when nothing can come any more.
+bool EmbeddedLog::drain() {
+  empty_mailbox();
+  core_->stop();
+  std::lock_guard hold(mutex_);
+  stopped_ = mailbox_.empty();
+  return stopped_;
+}
+
+void EmbeddedLog::report_fatal() {
+  if (std::exchange(fatal_reported_, true)) return;
+  if (options_.on_fatal) options_.on_fatal(*core_->fatal());
+}
+
+void EmbeddedLog::run_background() {
+  std::unique_lock hold(background_mutex_);
+  for (;;) {
+    background_wake_.wait(hold, [this] { return spare_wanted_ || background_stopping_; });
+    if (background_stopping_) return;
+    spare_wanted_ = false;
+    hold.unlock();
+    while (spare_maker_.step()) {
+      std::lock_guard check(background_mutex_);
+      if (background_stopping_) return;
+    }
+    wake();
+    hold.lock();
+  }
+}
+
+ProducerId EmbeddedLog::new_producer_id() {
+  // 2^31 starts of 2^32 ids each: neither ends in practice, and the first 31 bits differ between runs.
+  auto counter = producer_ids_.fetch_add(1);
+  CHECK(counter != std::numeric_limits<std::uint32_t>::max());
+  return ProducerId{static_cast<std::int64_t>((incarnation_.value << 32) | counter)};
+}
+
+const RecoveryReport& EmbeddedLog::recovery() const { return core_->recovery(); }
+LogCounters EmbeddedLog::counters() const { return core_->counters().read(); }
+
+}  // namespace tidemill::log

@@ -1,0 +1,120 @@
+// EmbeddedLog: the log on this machine's disk. A mailbox in front of the LogCore, a thread that runs it, a background thread that
+// makes the next journal file, and the View that readers use from any thread.
+//
+// Always true: one EmbeddedLog per directory (DIR/lock); every append that was accepted is answered exactly once, also at stop().
+// Files: DIR/journal/*.journal (docs/formats/journal.md) and DIR/lock. Nothing else in DIR is touched.
+#pragma once
+
+#include <condition_variable>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "log/counters.h"
+#include "log/journal_files.h"
+#include "log/log.h"
+#include "log/recovery.h"
+#include "log/sealed_files.h"
+#include "log/view.h"
+#include "log/watches.h"
+
+namespace tidemill::world {
+class Clock;
+class Disk;
+}  // namespace tidemill::world
+
+namespace tidemill::log {
+
+class LogCore;
+
+struct EmbeddedOptions {
+  std::string dir;
+  std::uint64_t journal_file_bytes = 64u << 20;
+  std::uint64_t group_bytes_max = 4u << 20;
+  std::uint64_t batch_bytes_max = 64u << 20;
+  std::size_t tail_cache_bytes = 64u << 20;
+  std::uint64_t waiting_bytes_max = 256u << 20;  // of appends not yet taken; beyond it they are refused with Code::unavailable
+  // Called once, on the log's thread, when a write or sync has failed. Nothing is acknowledged any more: the process should end.
+  std::function<void(const Error&)> on_fatal;
+};
+
+class EmbeddedLog : public Log {
+ public:
+  // Recovers first. Code::busy when another process has the directory, Code::unsupported when a newer version wrote it.
+  static Result<std::unique_ptr<EmbeddedLog>> open(world::Disk& disk, world::Clock& clock, EmbeddedOptions options);
+  ~EmbeddedLog() override;
+
+  // Writes what waits, answers the rest with Code::unavailable, gives the directory back. Reading stays possible.
+  void stop();
+
+  void append(Append append, AppendDone done) override;
+  std::size_t append_bytes_max() const override { return options_.group_bytes_max; }
+  Bounds bounds(StreamId stream) const override { return view_.bounds(stream); }
+  Result<std::vector<StoredBatch>> read(StreamId stream, Offset from, std::size_t bytes_max) const override {
+    return view_.read(stream, from, bytes_max);
+  }
+  Result<std::optional<StoredBatch>> find_by_time(StreamId stream, std::int64_t time_ms) const override {
+    return view_.find_by_time(stream, time_ms);
+  }
+  Jsn durable_jsn() const override { return view_.durable_jsn(); }
+  Result<std::vector<Group>> read_groups(Jsn from, std::size_t bytes_max) const override { return view_.read_groups(from, bytes_max); }
+  std::unique_ptr<Watch> watch(std::vector<StreamId> streams, std::move_only_function<void()> on_advance) override {
+    return watches_.add(std::move(streams), std::move(on_advance));
+  }
+  ProducerId new_producer_id() override;
+  Incarnation incarnation() const override { return incarnation_; }
+
+  const RecoveryReport& recovery() const;
+  LogCounters counters() const;
+
+ private:
+  struct Mail {
+    Append append;
+    AppendDone done;
+    std::uint64_t bytes = 0;
+    std::optional<Error> refusal;
+  };
+
+  EmbeddedLog(world::Disk& disk, world::Clock& clock, EmbeddedOptions options);
+  Result<void> start();
+  void run();
+  void run_background();
+  bool wait_for_work(bool more);
+  void empty_mailbox();
+  bool drain();
+  void report_fatal();
+  void wake();
+
+  world::Disk& disk_;
+  world::Clock& clock_;
+  EmbeddedOptions options_;
+  std::shared_ptr<void> lock_;
+  SealedFiles sealed_files_;
+  View view_;
+  SpareMaker spare_maker_;
+  Watches watches_;
+  std::unique_ptr<LogCore> core_;  // the log thread's alone once that runs
+  Incarnation incarnation_;
+  std::atomic<std::uint32_t> producer_ids_{0};
+  bool fatal_reported_ = false;
+
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  std::vector<Mail> mailbox_;
+  std::uint64_t mailbox_bytes_ = 0;
+  bool poked_ = false;  // something other than mail happened
+  bool stopping_ = false;
+  bool stopped_ = false;
+
+  std::mutex background_mutex_;
+  std::condition_variable background_wake_;
+  bool spare_wanted_ = false;
+  bool background_stopping_ = false;
+
+  std::thread thread_;
+  std::thread background_;
+};
+
+}  // namespace tidemill::log

@@ -1,0 +1,104 @@
+#include "log/journal_files.h"
+
+#include <fmt/core.h>
+
+#include <charconv>
+
+#include "base/check.h"
+
+namespace tidemill::log {
+namespace {
+
+constexpr std::uint64_t piece_bytes = 1u << 20;
+constexpr std::uint64_t sync_every_bytes = 8u << 20;  // so that the log's own syncs never wait for all of it
+constexpr std::string_view extension = ".journal";
+
+}  // namespace
+
+std::string journal_folder(const std::string& dir) { return dir + "/journal"; }
+std::string journal_name(std::uint64_t number) { return fmt::format("{:016x}{}", number, extension); }
+std::string journal_path(const std::string& dir, std::uint64_t number) { return journal_folder(dir) + "/" + journal_name(number); }
+
+std::optional<std::uint64_t> number_of_journal_name(const std::string& name) {
+  if (name.size() != 16 + extension.size() || !name.ends_with(extension)) return std::nullopt;
+  std::uint64_t number = 0;
+  auto [end, error] = std::from_chars(name.data(), name.data() + 16, number, 16);
+  if (error != std::errc{} || end != name.data() + 16) return std::nullopt;
+  return number;
+}
+
+void SpareMaker::want(FileHeader header) {
+  CHECK(header.file_bytes % block_bytes == 0, "{}", header.file_bytes);
+  {
+    std::lock_guard hold(mutex_);
+    wanted_ = header;
+    finished_.reset();
+  }
+  if (on_want_) on_want_();
+}
+
+std::optional<Result<PreparedFile>> SpareMaker::take() {
+  std::lock_guard hold(mutex_);
+  return std::exchange(finished_, std::nullopt);
+}
+
+bool SpareMaker::step() {
+  if (!making_) {
+    std::lock_guard hold(mutex_);
+    making_ = std::exchange(wanted_, std::nullopt);
+    if (!making_) return false;
+  }
+  auto more = advance();
+  if (!more) {
+    file_.reset();
+    (void)disk_.remove(journal_path(dir_, making_->number) + ".tmp");  // gives the room back; harmless when it fails
+    end(std::move(more).error());
+  } else if (!*more) {
+    end(PreparedFile{*making_, std::move(file_), making_->file_bytes});
+  }
+  return true;
+}
+
+void SpareMaker::end(Result<PreparedFile> result) {
+  std::lock_guard hold(mutex_);
+  making_.reset();
+  file_.reset();
+  if (!wanted_) finished_.emplace(std::move(result));
+}
+
+Result<bool> SpareMaker::advance() {
+  if (!file_) {
+    TRY(begin());
+    return true;
+  }
+  if (written_ < making_->file_bytes) {
+    static const std::string zeros(piece_bytes, '\0');
+    auto piece = std::min(piece_bytes, making_->file_bytes - written_);
+    TRY(file_->write_at(written_, as_bytes(zeros).first(piece)));
+    written_ += piece;
+    if (written_ % sync_every_bytes == 0) TRY(file_->sync_data());
+    return true;
+  }
+  TRY(finish());
+  return false;
+}
+
+Result<void> SpareMaker::begin() {
+  auto path = journal_path(dir_, making_->number) + ".tmp";
+  TRY_ASSIGN(file, disk_.open(path, world::Open::create));
+  TRY(file->truncate(0));
+  file_ = std::move(file);
+  auto header = encode_file_header(*making_);
+  TRY(file_->write_at(0, as_bytes(header)));
+  written_ = header.size();
+  return {};
+}
+
+Result<void> SpareMaker::finish() {
+  auto path = journal_path(dir_, making_->number);
+  TRY(file_->sync_data());
+  TRY(disk_.rename(path + ".tmp", path));
+  return disk_.sync_dir(journal_folder(dir_));
+}
+
+}  // namespace tidemill::log

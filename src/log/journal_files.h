@@ -1,0 +1,61 @@
+// The files of a journal: their names, and the one that is made ahead.
+//
+// SpareMaker prepares the next file so that a full disk is met here and nowhere else: header and zeros are written to NAME.tmp in
+// small steps, synced, renamed, and the folder synced; only then does the log know of it. One thread calls step() (the background
+// thread, or a test by hand); the log core calls want() and take(). Files are only ever replaced, never shrunk.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+
+#include "log/format.h"
+#include "world/disk.h"
+
+namespace tidemill::log {
+
+std::string journal_folder(const std::string& dir);
+std::string journal_name(std::uint64_t number);  // 16 hex digits and .journal
+std::string journal_path(const std::string& dir, std::uint64_t number);
+std::optional<std::uint64_t> number_of_journal_name(const std::string& name);
+
+struct PreparedFile {
+  FileHeader header;
+  std::shared_ptr<world::File> file;
+  std::uint64_t bytes = 0;
+};
+
+class SpareMaker {
+ public:
+  SpareMaker(world::Disk& disk, std::string dir) : disk_(disk), dir_(std::move(dir)) {}
+
+  // Asks for a file like this; forgets an earlier wish that has not begun.
+  void want(FileHeader header);
+  // Called after each want(), on its thread; set before the first one.
+  void on_want(std::move_only_function<void()> call) { on_want_ = std::move(call); }
+  // Does a piece of the work (at most 1 MiB of writing); false when there is nothing to do.
+  bool step();
+  // The finished file or the reason why there is none; nothing while it is being made.
+  std::optional<Result<PreparedFile>> take();
+
+ private:
+  Result<bool> advance();
+  Result<void> begin();
+  Result<void> finish();
+  void end(Result<PreparedFile> result);
+
+  world::Disk& disk_;
+  std::string dir_;
+  std::move_only_function<void()> on_want_;
+  std::mutex mutex_;
+  std::optional<FileHeader> wanted_;
+  std::optional<Result<PreparedFile>> finished_;
+  // Below: the stepping thread's alone.
+  std::optional<FileHeader> making_;
+  std::shared_ptr<world::File> file_;
+  std::uint64_t written_ = 0;
+};
+
+}  // namespace tidemill::log

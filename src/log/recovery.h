@@ -1,0 +1,85 @@
+// Recovery: from the files of a journal to the state of the log, by the rules of D2.
+//
+//   - a group counts when its checksum holds, its JSN continues by one and its incarnation does not fall
+//   - a bad group at or below the highest durable_jsn that any good group mentions is corruption: reported, left as it is, and
+//     the rest is served; its batches' offsets stay taken
+//   - above it is tail: dropped, and the leader epoch rises
+//   - the newest good seal gives the state at its end; only what is behind it is read. A seal that fails a checksum is
+//     rebuilt from the data, never believed
+// Recovery writes nothing, so it can be repeated; it fails only when the folder cannot be read or its format is newer.
+#pragma once
+
+#include <deque>
+#include <unordered_map>
+
+#include "log/journal_files.h"
+#include "log/producers.h"
+#include "log/seal.h"
+#include "log/sealed_files.h"
+
+namespace tidemill::log {
+
+// Deliberate mistakes, so that the simulation can prove that it finds them.
+enum class RecoveryFlaw { none, ignore_incarnation };
+
+struct Corruption {
+  std::uint64_t file = 0;
+  std::uint64_t position = 0;
+  std::uint64_t bytes = 0;
+  Jsn first;  // groups [first, end) cannot be read
+  Jsn end;
+  std::string what;
+};
+
+struct RecoveryReport {
+  std::uint64_t files = 0;
+  std::uint64_t groups_scanned = 0;
+  std::uint64_t seals_rebuilt = 0;
+  bool tail_dropped = false;
+  Jsn tail_from;  // first JSN that was dropped; used again
+  std::vector<Corruption> corruption;
+  Incarnation incarnation;
+  std::int32_t leader_epoch = 0;
+  std::int64_t duration_ms = 0;
+};
+
+struct StreamState {
+  Offset end;
+  std::int64_t max_timestamp = std::numeric_limits<std::int64_t>::min();
+  TenantId tenant;
+};
+using StreamStates = std::unordered_map<StreamId, StreamState>;
+
+// What the open file holds, readable.
+struct OpenRows {
+  std::vector<GroupRow> groups;
+  std::deque<BatchRow> batches;
+  std::unordered_map<StreamId, std::vector<std::uint32_t>> by_stream;  // into `batches`, by offset
+  void add(const GroupRow& group, std::span<const BatchRow> rows);
+};
+
+struct OpenFile {
+  std::uint64_t number = 0;
+  std::uint64_t salt = 0;
+  std::uint64_t bytes = 0;
+  std::uint64_t position = block_bytes;  // where the next group goes
+  std::shared_ptr<world::File> file;
+};
+
+struct Recovered {
+  StreamStates streams;
+  Producers producers;
+  Jsn next{1};
+  Incarnation incarnation;  // highest seen
+  std::int32_t leader_epoch = 0;
+  std::vector<Footer> sealed;  // by number; rebuilt ones included
+  std::optional<OpenFile> open;
+  OpenRows rows;  // of the open file
+  std::optional<PreparedFile> spare;
+  std::uint64_t next_number = 0;  // for the next file to be made
+  RecoveryReport report;
+};
+
+Result<Recovered> recover(world::Disk& disk, const std::string& dir, SealedFiles& sealed_files, RecoveryFlaw flaw = RecoveryFlaw::none);
+
+}  // namespace tidemill::log

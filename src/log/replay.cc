@@ -1,0 +1,157 @@
+#include "log/replay.h"
+
+#include <fmt/core.h>
+
+namespace tidemill::log {
+namespace {
+
+// A salvaged end is believed only this far above the known one; a flipped bit must not burn 2^62 offsets.
+constexpr std::int64_t salvage_records_max = 1 << 24;
+
+std::optional<record::BatchHeader> header_of(std::span<const std::byte> bytes) {
+  auto header = record::read_header(bytes);
+  if (!header || header->total_bytes() != bytes.size() || header->records_count < 1) return std::nullopt;
+  return *header;
+}
+
+}  // namespace
+
+void OpenRows::add(const GroupRow& group, std::span<const BatchRow> rows) {
+  groups.push_back(group);
+  for (auto& row : rows) {
+    by_stream[row.stream].push_back(static_cast<std::uint32_t>(batches.size()));
+    batches.push_back(row);
+  }
+}
+
+void Replay::note(const GroupHeader& header) {
+  durable_ = std::max(durable_, header.durable);
+  state_.incarnation = std::max(state_.incarnation, header.incarnation);
+}
+
+bool Replay::follows(const GroupHeader& header, Jsn next) const {
+  if (header.jsn != next) return false;
+  return header.incarnation >= last_ || flaw_ == RecoveryFlaw::ignore_incarnation;
+}
+
+std::optional<Replay::BatchHeaders> Replay::judge(const FoundGroup& found) const {
+  BatchHeaders headers;
+  std::unordered_map<StreamId, Offset> ends;
+  auto& entries = found.group.entries;
+  headers.reserve(entries.size());
+  for (std::size_t i = 0; i < entries.size(); ++i) {
+    auto header = header_of(found.bytes.subspan(found.group.at[i], entries[i].length));
+    if (!header) return std::nullopt;
+    auto known = state_.streams.find(entries[i].stream);
+    auto& end = ends.try_emplace(entries[i].stream, known == state_.streams.end() ? Offset{0} : known->second.end).first->second;
+    bool fits = damaged_ ? entries[i].base >= end : entries[i].base == end;
+    if (!fits && flaw_ != RecoveryFlaw::ignore_incarnation) return std::nullopt;
+    end = entries[i].base + header->records_count;
+    headers.push_back(*header);
+  }
+  return headers;
+}
+
+void Replay::apply(const FoundGroup& found, const BatchHeaders& headers, FileReplay& into) {
+  auto& [header, entries, at] = found.group;
+  auto ordinal = static_cast<std::uint32_t>(into.rows.groups.size());
+  std::vector<BatchRow> rows;
+  rows.reserve(entries.size());
+  for (std::size_t i = 0; i < entries.size(); ++i) {
+    rows.push_back({entries[i].stream, entries[i].base, headers[i].max_timestamp, ordinal, static_cast<std::uint32_t>(i), at[i],
+                    entries[i].length, static_cast<std::uint32_t>(headers[i].records_count)});
+    auto& stream = state_.streams[entries[i].stream];
+    stream.tenant = entries[i].tenant;
+    stream.end = rows.back().end();
+    stream.max_timestamp = std::max(stream.max_timestamp, headers[i].max_timestamp);
+    state_.producers.restore(entries[i].stream, headers[i], entries[i].base, header.time_ms);
+  }
+  into.rows.add({header.jsn, found.position, header.time_ms, header.length, header.entries, header.leader_epoch}, rows);
+  into.end = found.end();
+  last_ = header.incarnation;
+  state_.next = header.jsn + 1;
+  state_.leader_epoch = std::max(state_.leader_epoch, header.leader_epoch);
+  ++state_.report.groups_scanned;
+}
+
+// A group that fails its checksum is not served, but where its table still makes sense, its offsets stay taken: an offset that
+// somebody has read must never mean another record.
+void Replay::salvage(FileScan& scan, std::uint64_t position) {
+  auto found = scan.at(position, Trust::structure);
+  if (!found || found->group.header.jsn != state_.next) return;
+  for (std::size_t i = 0; i < found->group.entries.size(); ++i) {
+    auto& entry = found->group.entries[i];
+    auto header = header_of(found->bytes.subspan(found->group.at[i], entry.length));
+    if (!header || entry.base < Offset{0}) continue;
+    auto& stream = state_.streams[entry.stream];
+    auto end = entry.base + header->records_count;
+    if (end > stream.end && end - stream.end <= salvage_records_max) stream.end = end;
+  }
+}
+
+void Replay::look_ahead(FileScan& scan, std::uint64_t from) {
+  if (ahead_) return;
+  ahead_.emplace();
+  for (auto group = scan.next(from); group; group = scan.next(group->end())) {
+    note(group->group.header);
+    ahead_->emplace_back(group->position, group->group.header);
+  }
+}
+
+// Everything between the damage and the group to go on with must have been durable; else that group is a leftover behind a hole
+// in the tail. Leftovers of an earlier run lie behind everything newer, and their incarnation is lower.
+std::optional<std::pair<std::uint64_t, Jsn>> Replay::credible_ahead(FileScan& scan, std::uint64_t position) const {
+  for (auto& [at, header] : *ahead_) {
+    bool further = at > position || (at == position && header.jsn > state_.next);
+    if (!further || header.jsn < state_.next || header.jsn > durable_ + 1 || header.incarnation < last_) continue;
+    auto group = scan.at(at);
+    if (group && judge(*group)) return std::pair(at, header.jsn);
+  }
+  return std::nullopt;
+}
+
+std::optional<std::uint64_t> Replay::pass_damage(FileScan& scan, std::uint64_t number, std::uint64_t position, bool closed, FileReplay& into) {
+  look_ahead(scan, position);
+  if (state_.next > durable_) {
+    if (!closed && scan.anything_from(position)) {
+      state_.report.tail_dropped = true;
+      state_.report.tail_from = state_.next;
+    }
+    return std::nullopt;
+  }
+  damaged_ = true;
+  salvage(scan, position);
+  Corruption damage{number, position, scan.file_bytes() - position, state_.next, durable_ + 1, "groups are missing or fail their checksum"};
+  auto go_on = credible_ahead(scan, position);
+  if (go_on) {
+    damage.bytes = go_on->first - position;
+    damage.end = go_on->second;
+  }
+  into.end_known = go_on.has_value();
+  state_.next = damage.end;
+  state_.report.corruption.push_back(std::move(damage));
+  return go_on ? std::optional(go_on->first) : std::nullopt;
+}
+
+FileReplay Replay::read(FileScan& scan, std::uint64_t number, bool closed, std::optional<Jsn> next_known) {
+  FileReplay into;
+  into.first_jsn = state_.next;
+  ahead_.reset();
+  if (next_known && next_known->value > 0) durable_ = std::max(durable_, *next_known - 1);
+  std::uint64_t position = block_bytes;
+  while (position < scan.file_bytes()) {
+    auto found = scan.at(position);
+    if (found) note(found->group.header);
+    if (auto headers = found && follows(found->group.header, state_.next) ? judge(*found) : std::nullopt) {
+      apply(*found, *headers, into);
+      position = into.end;
+      continue;
+    }
+    auto next = pass_damage(scan, number, position, closed, into);
+    if (!next) break;
+    position = *next;
+  }
+  return into;
+}
+
+}  // namespace tidemill::log

@@ -1,0 +1,46 @@
+// Replay: reads one journal file's groups into the state of the log, and judges what does not fit (the rules of recovery.h).
+#pragma once
+
+#include "log/recovery.h"
+#include "log/scan.h"
+
+namespace tidemill::log {
+
+struct FileReplay {
+  OpenRows rows;
+  std::uint64_t end = block_bytes;  // behind the last accepted group
+  bool end_known = true;            // false: durable groups are missing at the end, nobody knows how far they reach
+  Jsn first_jsn;
+};
+
+class Replay {
+ public:
+  explicit Replay(Recovered& state, RecoveryFlaw flaw) : state_(state), flaw_(flaw), durable_(state.next - 1), last_(state.incarnation) {}
+
+  // `next_known`: the first JSN of the file behind this one, if there is one; then everything here is durable.
+  FileReplay read(FileScan& scan, std::uint64_t number, bool closed, std::optional<Jsn> next_known);
+
+ private:
+  using Ahead = std::vector<std::pair<std::uint64_t, GroupHeader>>;
+  using BatchHeaders = std::vector<record::BatchHeader>;
+
+  bool follows(const GroupHeader& header, Jsn next) const;
+  // The headers of the group's batches, when they agree with the group's table and with the ends of their streams.
+  std::optional<BatchHeaders> judge(const FoundGroup& found) const;
+  void note(const GroupHeader& header);
+  void apply(const FoundGroup& found, const BatchHeaders& headers, FileReplay& into);
+  void salvage(FileScan& scan, std::uint64_t position);
+  void look_ahead(FileScan& scan, std::uint64_t from);
+  // Skips damage at `position`: the position of the group to go on with, or nothing when the rest is tail or unknown.
+  std::optional<std::uint64_t> pass_damage(FileScan& scan, std::uint64_t number, std::uint64_t position, bool closed, FileReplay& into);
+  std::optional<std::pair<std::uint64_t, Jsn>> credible_ahead(FileScan& scan, std::uint64_t position) const;
+
+  Recovered& state_;
+  RecoveryFlaw flaw_;
+  Jsn durable_;          // highest that any good group mentions
+  Incarnation last_;     // of the last accepted group
+  bool damaged_ = false;  // groups are missing, so offsets may jump from here on
+  std::optional<Ahead> ahead_;  // good groups behind the first damage of this file, found once
+};
+
+}  // namespace tidemill::log

@@ -1,0 +1,84 @@
+#include "log/sealed_files.h"
+
+#include <fmt/core.h>
+
+#include "log/journal_files.h"
+
+namespace tidemill::log {
+
+Result<std::shared_ptr<world::File>> SealedFiles::file(std::uint64_t number) {
+  {
+    std::lock_guard hold(mutex_);
+    for (auto at = files_.begin(); at != files_.end(); ++at)
+      if (at->first == number) {
+        files_.splice(files_.begin(), files_, at);
+        return at->second;
+      }
+  }
+  TRY_ASSIGN(opened, disk_.open(journal_path(dir_, number), world::Open::read));
+  std::shared_ptr<world::File> shared = std::move(opened);
+  remember_file(number, shared);
+  return shared;
+}
+
+void SealedFiles::remember_file(std::uint64_t number, std::shared_ptr<world::File> file) {
+  std::lock_guard hold(mutex_);
+  std::erase_if(files_, [&](auto& known) { return known.first == number; });
+  files_.emplace_front(number, std::move(file));
+  if (files_.size() > files_max) files_.pop_back();
+}
+
+void SealedFiles::remember_rebuilt(std::uint64_t number, std::string pages) {
+  std::lock_guard hold(mutex_);
+  rebuilt_[number] = std::make_shared<const std::string>(std::move(pages));
+}
+
+Result<std::optional<StreamRow>> SealedFiles::stream(const Footer& seal, StreamId id) {
+  TRY_ASSIGN(at, first_row_not<StreamRow>(seal, [&](const StreamRow& r) { return r.stream < id; }));
+  if (at == seal.table(PageKind::streams).rows) return std::optional<StreamRow>{};
+  TRY_ASSIGN(found, row<StreamRow>(seal, at));
+  return found.stream == id ? std::optional(found) : std::nullopt;
+}
+
+Result<SealedFiles::Page> SealedFiles::page(const Footer& seal, PageKind kind, std::uint32_t number) {
+  PageKey key{seal.number, seal.table(kind).position + number * block_bytes};
+  {
+    std::lock_guard hold(mutex_);
+    if (auto found = page_at_.find(key); found != page_at_.end()) {
+      pages_.splice(pages_.begin(), pages_, found->second);
+      return found->second->second;
+    }
+  }
+  TRY_ASSIGN(loaded, load(seal, kind, number, key.position));
+  std::lock_guard hold(mutex_);
+  if (page_at_.contains(key)) return loaded;
+  pages_.emplace_front(key, loaded);
+  page_at_[key] = pages_.begin();
+  if (pages_.size() > pages_max) {
+    page_at_.erase(pages_.back().first);
+    pages_.pop_back();
+  }
+  return loaded;
+}
+
+Result<SealedFiles::Page> SealedFiles::load(const Footer& seal, PageKind kind, std::uint32_t number, std::uint64_t position) {
+  std::shared_ptr<const std::string> rebuilt;
+  {
+    std::lock_guard hold(mutex_);
+    if (auto found = rebuilt_.find(seal.number); found != rebuilt_.end()) rebuilt = found->second;
+  }
+  std::string bytes;
+  if (rebuilt) {
+    bytes = rebuilt->substr(position - seal.data_end, block_bytes);
+  } else {
+    TRY_ASSIGN(source, file(seal.number));
+    bytes.resize(block_bytes);
+    TRY_ASSIGN(count, source->read_at(position, std::as_writable_bytes(std::span(bytes))));
+    bytes.resize(count);
+  }
+  TRY_ASSIGN(rows, check_page(as_bytes(bytes), kind, number, seal.salt));
+  (void)rows;
+  return std::make_shared<const std::string>(std::move(bytes));
+}
+
+}  // namespace tidemill::log

@@ -1,0 +1,96 @@
+// SealedFiles: reads the seals of journal files page by page, keeping few files open and few pages in memory. Thread-safe.
+//
+// A page whose checksum fails is never used. When a seal cannot be trusted, its pages are rebuilt from the data and kept in
+// memory (remember_rebuilt); the file itself is left as it is, because it is evidence.
+#pragma once
+
+#include <list>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <unordered_map>
+
+#include "log/seal.h"
+#include "world/disk.h"
+
+namespace tidemill::log {
+
+class SealedFiles {
+ public:
+  SealedFiles(world::Disk& disk, std::string dir) : disk_(disk), dir_(std::move(dir)) {}
+
+  Result<std::shared_ptr<world::File>> file(std::uint64_t number);
+  void remember_file(std::uint64_t number, std::shared_ptr<world::File> file);
+  // `pages` as encode_seal() made them: table positions count from footer.data_end.
+  void remember_rebuilt(std::uint64_t number, std::string pages);
+
+  // Row `i` of one of the tables.
+  template <class Row>
+  Result<Row> row(const Footer& seal, std::uint64_t i) {
+    TRY_ASSIGN(bytes, page(seal, Row::kind, static_cast<std::uint32_t>(i / rows_per_page<Row>)));
+    ByteReader in(as_bytes(*bytes).subspan(page_header_bytes + i % rows_per_page<Row> * Row::bytes));
+    Row row;
+    get_row(in, row);
+    return row;
+  }
+
+  // The first row that is not before; `before(row)` must be true for a prefix of the table.
+  template <class Row, class Before>
+  Result<std::uint64_t> first_row_not(const Footer& seal, Before before) {
+    std::uint64_t low = 0, high = seal.table(Row::kind).rows;
+    while (low < high) {
+      auto middle = (low + high) / 2;
+      TRY_ASSIGN(r, row<Row>(seal, middle));
+      if (before(r)) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  // The stream as it was at the end of the file; nothing when it did not exist yet.
+  Result<std::optional<StreamRow>> stream(const Footer& seal, StreamId id);
+
+  // All rows of a table, past the cache; for recovery.
+  template <class Row>
+  Result<std::vector<Row>> all_rows(const Footer& seal);
+
+ private:
+  using Page = std::shared_ptr<const std::string>;
+  struct PageKey {
+    std::uint64_t number, position;
+    bool operator==(const PageKey&) const = default;
+  };
+  struct PageKeyHash {
+    std::size_t operator()(const PageKey& k) const noexcept { return (k.number * 0x9E3779B97F4A7C15ull) ^ (k.position >> 12); }
+  };
+  static constexpr std::size_t files_max = 128;
+  static constexpr std::size_t pages_max = 4096;  // 16 MiB
+
+  Result<Page> page(const Footer& seal, PageKind kind, std::uint32_t number);
+  Result<Page> load(const Footer& seal, PageKind kind, std::uint32_t number, std::uint64_t position);
+
+  world::Disk& disk_;
+  std::string dir_;
+  std::mutex mutex_;
+  std::list<std::pair<std::uint64_t, std::shared_ptr<world::File>>> files_;  // most recently used first
+  std::list<std::pair<PageKey, Page>> pages_;
+  std::unordered_map<PageKey, std::list<std::pair<PageKey, Page>>::iterator, PageKeyHash> page_at_;
+  std::unordered_map<std::uint64_t, std::shared_ptr<const std::string>> rebuilt_;
+};
+
+template <class Row>
+Result<std::vector<Row>> SealedFiles::all_rows(const Footer& seal) {
+  auto& table = seal.table(Row::kind);
+  std::vector<Row> rows;
+  rows.reserve(table.rows);
+  for (std::uint32_t number = 0; rows.size() < table.rows; ++number) {
+    TRY_ASSIGN(bytes, load(seal, Row::kind, number, table.position + number * block_bytes));
+    auto count = std::min(rows_per_page<Row>, table.rows - rows.size());
+    ByteReader in(as_bytes(*bytes).subspan(page_header_bytes));
+    for (std::uint64_t i = 0; i < count; ++i) get_row(in, rows.emplace_back());
+  }
+  return rows;
+}
+
+}  // namespace tidemill::log

@@ -1,0 +1,87 @@
+// View: what readers see of the log. The log core publishes durable groups into it; any thread reads from it.
+//
+// Always true: everything in the view is on disk. Readers hold the lock only to copy small descriptors; bytes come from the
+// tail cache (as the producer sent them) or from the file, and then their checksum is verified.
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <shared_mutex>
+
+#include "log/log.h"
+#include "log/recovery.h"
+#include "log/sealed_files.h"
+
+namespace tidemill::log {
+
+// One group with everything a reader may ask about it.
+struct PublishedGroup {
+  GroupRow row;
+  Incarnation incarnation;
+  std::vector<BatchRow> batches;
+  std::vector<GroupEntry> entries;  // the same, with bytes
+};
+
+class View {
+ public:
+  View(SealedFiles& sealed_files, std::size_t tail_cache_bytes) : sealed_files_(sealed_files), cache_bytes_max_(tail_cache_bytes) {}
+
+  // The core's side; one thread.
+  void start(Recovered& recovered, Jsn durable);
+  void publish(std::vector<PublishedGroup> groups);
+  void switch_file(std::optional<Footer> sealed, const OpenFile& next);
+  // Reading what only the core itself changes needs no lock.
+  const StreamStates& streams() const { return streams_; }
+  const OpenRows& rows() const { return rows_; }
+
+  // Anybody's side.
+  Bounds bounds(StreamId stream) const;
+  Jsn durable_jsn() const;
+  Result<std::vector<StoredBatch>> read(StreamId stream, Offset from, std::size_t bytes_max) const;
+  Result<std::optional<StoredBatch>> find_by_time(StreamId stream, std::int64_t time_ms) const;
+  Result<std::vector<Group>> read_groups(Jsn from, std::size_t bytes_max) const;
+  std::size_t cached_bytes() const;
+
+ private:
+  using Sealed = std::shared_ptr<const std::vector<Footer>>;
+  // Where one batch is.
+  struct Piece {
+    std::shared_ptr<const world::File> file;
+    GroupRow group;
+    BatchRow batch;
+    Slice cached;
+    std::uint64_t position() const { return group.position + batch.at; }
+  };
+  using Pieces = std::vector<Piece>;
+  struct Collected {
+    Pieces pieces;
+    std::size_t bytes = 0;
+    Offset next;
+    bool add(Piece piece, std::size_t bytes_max);  // false when it is full
+  };
+
+  const PublishedGroup* cached(Jsn jsn) const;
+  Piece open_piece(std::uint32_t row) const;
+  bool collect_open(StreamId stream, std::size_t bytes_max, Collected& into) const;
+  Result<void> collect_sealed(const std::vector<Footer>& sealed, StreamId stream, std::size_t bytes_max, Collected& into) const;
+  Result<Piece> sealed_piece(const Footer& seal, const BatchRow& row) const;
+  Result<std::vector<StoredBatch>> fetch(const Pieces& pieces) const;
+  Result<std::optional<Piece>> sealed_by_time(const std::vector<Footer>& sealed, StreamId stream, std::int64_t time_ms) const;
+  Result<std::pair<std::shared_ptr<const world::File>, GroupRow>> find_group(Jsn jsn, const Sealed& sealed) const;
+  Result<Group> load_group(const world::File& file, const GroupRow& row) const;
+  void trim_cache();
+
+  SealedFiles& sealed_files_;
+  std::size_t cache_bytes_max_;
+  mutable std::shared_mutex mutex_;
+  StreamStates streams_;
+  Sealed sealed_ = std::make_shared<const std::vector<Footer>>();
+  OpenRows rows_;
+  std::shared_ptr<world::File> open_file_;
+  Jsn durable_;
+  std::int32_t leader_epoch_ = 0;
+  std::deque<PublishedGroup> cache_;  // consecutive JSNs, newest last
+  std::size_t cache_bytes_ = 0;
+};
+
+}  // namespace tidemill::log
