@@ -1,0 +1,100 @@
+"""What an operator holds on to: listening.json, signals, exit codes, health, metrics, logs."""
+
+import json
+import signal
+import time
+
+import metrics_text
+from harness import Server, http, wait_for
+
+
+def log_lines(server):
+    return [json.loads(line) for line in server.log_text().splitlines()]  # every line is JSON, or this fails
+
+
+def test_listening_json_names_what_answers_and_goes_at_stop():
+    server = Server()
+    file = server.data / "listening.json"
+    assert {"kafka", "connect", "ksql", "http"} <= json.loads(file.read_text()).keys()
+    server.kcat("-L")
+    assert http("GET", server.url("connect", "/connectors")).json == []
+    assert http("GET", server.url("ksql", "/info")).json["KsqlServerInfo"]["serverStatus"] == "RUNNING"
+    assert http("GET", server.url("http", "/livez")).status == 200
+    server.stop()
+    assert not file.exists()
+
+
+def test_a_listener_that_is_off_is_absent():
+    server = Server({"connect.listen": "off"})
+    assert "connect" not in server.addresses and "kafka" in server.addresses
+
+
+def test_sigterm_and_sigint_end_with_0_within_seconds_with_clients_connected():
+    for sign in (signal.SIGTERM, signal.SIGINT):
+        server = Server()
+        server.kcat("-P", "-t", "orders", input=b"one\n")
+        server.process.send_signal(sign)
+        started = time.monotonic()
+        assert server.process.wait(10) == 0
+        assert time.monotonic() - started < 5
+        server.start()
+        assert server.records("orders", "%s\n") == "one\n"
+
+
+def test_stop_while_a_push_query_and_a_long_poll_wait():
+    server = Server()
+    server.ksql("CREATE STREAM clicks (page VARCHAR) WITH (KAFKA_TOPIC='clicks', VALUE_FORMAT='JSON', PARTITIONS=1);")
+    import subprocess
+    waiting = [subprocess.Popen(["kcat", "-b", server.addresses["kafka"], "-C", "-t", "clicks", "-q"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL),
+               subprocess.Popen(["curl", "-sN", server.url("ksql", "/query"), "-d", '{"ksql":"SELECT * FROM clicks EMIT CHANGES;","streamsProperties":{}}'], stdout=subprocess.PIPE)]
+    try:
+        assert waiting[1].stdout.readline().startswith(b"[{\"header\"")
+        server.stop(seconds=8)
+    finally:
+        for process in waiting:
+            process.kill()
+            process.wait()
+
+
+def test_health_says_alive_and_ready():
+    server = Server()
+    for path in ("/livez", "/readyz"):
+        answer = http("GET", server.url("http", path))
+        assert answer.status == 200, (path, answer.body)
+    assert http("GET", server.url("http", "/nothing-here")).status == 404
+
+
+def test_metrics_are_prometheus_text_and_count_what_happened():
+    server = Server()
+    before = metrics_text.parse(http("GET", server.url("http", "/metrics")).body.decode())
+    assert all(name.startswith(("tidemill_", "process_")) for name in before), sorted(before)
+    server.kcat("-P", "-t", "orders", input=b"one\ntwo\nthree\n")
+    server.records("orders")
+    after = metrics_text.parse(http("GET", server.url("http", "/metrics")).body.decode())
+    assert after.keys() >= before.keys()
+
+    def grown(name):
+        return sum(after[name].values()) - sum(before.get(name, {}).values())
+
+    assert any(grown(name) == 3 for name in after if "record" in name), {n: grown(n) for n in after if grown(n)}
+
+
+def test_the_log_is_json_lines_with_the_fields_of_ecs():
+    server = Server()
+    server.stop()
+    lines = log_lines(server)
+    assert lines
+    for line in lines:
+        assert {"@timestamp", "log.level", "message"} <= line.keys(), line
+
+
+def test_a_listener_that_is_not_built_yet_warns_and_is_absent():
+    server = Server()
+    for name in ("registry", "postgres"):
+        if name in server.addresses:
+            continue
+        about = [line for line in log_lines(server) if name in line["message"] and line["log.level"].lower().startswith("warn")]
+        assert about, f"{name} is absent without a word"
+    if {"registry", "postgres"} <= server.addresses.keys():
+        return
+    wait_for("the server to be ready all the same", lambda: http("GET", server.url("http", "/readyz")).status == 200)
