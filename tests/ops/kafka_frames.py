@@ -51,6 +51,9 @@ def request(api, version, body=b"", correlation=7):
     return struct.pack(">hhi", api, version, correlation) + string("frames") + body
 
 
+FLEXIBLE_NAMES = b"\0" + b"\7frames" + b"\0021" + b"\0"  # the rest of a flexible header, then ApiVersions' name and version of the client
+
+
 def produce(topic, records, version=8, acks=-1):
     return request(PRODUCE, version, struct.pack(">hhi", -1, acks, 5000) + struct.pack(">i", 1) + string(topic) + struct.pack(">iii", 1, 0, len(records)) + records)
 

@@ -6,7 +6,7 @@ import subprocess
 
 import golden_text
 import kafka_frames as frames
-from harness import Server, temporary_directory, wait_for
+from harness import Server, http, temporary_directory, wait_for
 
 RETRIABLE = {5, 6, 7, 13, 19, 20, 56}  # Kafka's codes whose meaning is "later", 56 is KAFKA_STORAGE_ERROR
 SIZE_MB, BALLAST_MB = 96, 48
@@ -42,9 +42,14 @@ def test_a_full_disk_refuses_writes_serves_reads_and_recovers_by_itself():
 
     sizes = server.kcat("-C", "-t", "orders", "-e", "-q", "-o", "beginning", "-f", "%o\n").splitlines()
     assert [int(s) for s in sizes] == list(range(written + 1)), "what was acknowledged can be read"
-    wait_for("a warning in the log", lambda: any("disk" in json.loads(line)["message"] for line in server.log_text().splitlines() if line.startswith("{")))
+    assert http("GET", server.url("http", "/livez")).status == 200
+    ready = http("GET", server.url("http", "/readyz"))
+    assert ready.status == 503, "a server that cannot write says that it is ready"
+    golden_text.check("full_disk_readyz", ready.body.decode(), dir=place / "data")
+    wait_for("a warning in the log", lambda: any("disk" in line and json.loads(line)["log.level"] in ("warn", "error") for line in server.log_text().splitlines()))
     (place / "ballast").unlink()
     wait_for("writing to resume by itself", lambda: write(connection, written)[0] == 0, 20)
+    assert http("GET", server.url("http", "/readyz")).status == 200
     server.kill()
     server.start()
     assert len(server.kcat("-C", "-t", "orders", "-e", "-q", "-o", "beginning", "-f", "%o\n").splitlines()) == written + 2

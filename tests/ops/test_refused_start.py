@@ -56,7 +56,7 @@ def test_an_unknown_setting_is_refused_with_the_nearest_name():
 
 
 def test_a_wrong_value_is_refused_with_what_the_setting_takes():
-    for name, setting in {"wrong_address": "kafka.listen=somewhere", "wrong_size": "log.journal_file_bytes=many", "wrong_flag": "kafka.auto.create.topics.enable=perhaps"}.items():
+    for name, setting in {"wrong_address": "kafka.listen=somewhere", "wrong_size": "log.journal_file_bytes=many", "wrong_flag": "kafka.auto_create_topics=perhaps"}.items():
         code, said = refused(temporary_directory() / "data", setting)
         assert code == USAGE, (code, said)
         golden_text.check(name, said)
