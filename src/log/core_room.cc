@@ -22,6 +22,20 @@ std::uint64_t mixed(std::uint64_t x) {
   return x ^ (x >> 33);
 }
 
+// Writes the groups again that nobody is known to have synced. They may be in the page cache only, and after a sync that failed
+// the system believes them to be on disk: a sync without a write would do nothing.
+Result<void> rewrite_tail(const Recovered& recovered) {
+  std::string bytes;
+  for (auto& group : recovered.rows.groups) {
+    if (group.jsn <= recovered.durable) continue;
+    bytes.resize(group.length);
+    TRY_ASSIGN(got, recovered.open->file->read_at(group.position, std::as_writable_bytes(std::span(bytes))));
+    if (got != bytes.size()) return fail(Code::corrupt, fmt::format("group {} cannot be read twice", group.jsn.value));
+    TRY(recovered.open->file->write_at(group.position, as_bytes(bytes)));
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<std::unique_ptr<LogCore>> LogCore::open(world::Disk& disk, world::Clock& clock, CoreOptions options, SealedFiles& sealed_files,
@@ -76,8 +90,9 @@ Result<void> LogCore::sync_recovered(const Recovered& recovered) {
     TRY_ASSIGN(file, disk_.open(journal_path(options_.dir, recovered.sealed.back().number), world::Open::write));
     TRY(file->sync_data());
   }
-  if (recovered.open) TRY(recovered.open->file->sync_data());
-  return {};
+  if (!recovered.open) return {};
+  TRY(rewrite_tail(recovered));
+  return recovered.open->file->sync_data();
 }
 
 // The new incarnation is durable before anything is appended under it.
