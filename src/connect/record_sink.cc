@@ -202,6 +202,7 @@ Result<void> RecordSink::recover(Error error) {
     std::lock_guard hold(answers_->mutex);
     answers_->waiting_for = error.text();
   }
+  if (options_.on_refused) options_.on_refused(error.text());
   retry_delay_ = retry_delay_ == milliseconds{0} ? retry_delay_first : std::min(retry_delay_ * 2, retry_delay_max);
   interrupt_.rest(retry_delay_);
   if (interrupt_.stopped()) return fail(Code::cancelled, "the connector was stopped");

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -31,6 +32,7 @@ struct RecordSinkOptions {
   std::size_t in_flight_bytes_max = 16u << 20;  // connect.append_in_flight_bytes
   std::int32_t partitions = 1;                  // of topics that are made here
   std::map<std::string, std::string> topic_configs;
+  std::function<void(const std::string& why)> on_refused;  // the log takes nothing for now; called at each new attempt
 };
 
 class RecordSink {

@@ -1,9 +1,8 @@
 #include "connect/task.h"
 
-#include <fmt/core.h>
-
 #include <algorithm>
-#include <cstdio>
+
+#include "observe/log.h"
 
 namespace tidemill::connect {
 
@@ -33,7 +32,7 @@ void StatusBoard::warn(const std::string& connector, std::string text) {
   std::lock_guard hold(mutex_);
   auto& warnings = status_.warnings;
   if (std::find(warnings.begin(), warnings.end(), text) != warnings.end()) return;
-  fmt::print(stderr, "connector {}: {}\n", connector, text);
+  log_warn("connector.warning", {{"connector", connector}, {"hint", text}});
   if (warnings.size() == kept) warnings.erase(warnings.begin());
   warnings.push_back(std::move(text));
 }

@@ -74,7 +74,9 @@ Result<void> Capture::open() {
   TRY(prepare_server(*sql_, settings_));
   TRY_ASSIGN(replication, Session::open(settings_.server, Session::Use::replication, interrupt_));
   replication_ = std::move(replication);
-  sink_ = std::make_unique<RecordSink>(context_.log, context_.catalog, context_.clock, interrupt_, sink_options(context_, definition_, settings_));
+  auto options = sink_options(context_, definition_, settings_);
+  options.on_refused = [this](const std::string& why) { board_.progress({{"phase", "waiting for the log"}, {"waiting_for", why}}); };
+  sink_ = std::make_unique<RecordSink>(context_.log, context_.catalog, context_.clock, interrupt_, std::move(options));
   return {};
 }
 

@@ -23,7 +23,7 @@ constexpr Property table[] = {
     {"topic.prefix", text, required, "", "", "first part of topic names and name of the source in events"},
     {"plugin.name", choice, optional, "pgoutput", "pgoutput|decoderbufs", "pgoutput is used in any case"},
     {"slot.name", text, optional, "debezium", "", "replication slot"},
-    {"slot.drop.on.stop", boolean, optional, "false", "", "drop the slot when the connector is deleted or stopped"},
+    {"slot.drop.on.stop", boolean, no_effect, "false", "", "the slot stays; drop it by pg_drop_replication_slot"},
     {"publication.name", text, optional, "dbz_publication", "", "publication"},
     {"publication.autocreate.mode", choice, optional, "all_tables", "all_tables|filtered|disabled", "how a missing publication is made"},
     {"schema.include.list", regexes, optional, "", "", "schemas to capture"},

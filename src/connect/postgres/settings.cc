@@ -154,7 +154,6 @@ Result<Settings> read_settings(const ConfigMap& given) {
   TRY_ASSIGN(slot, checked_slot_name(config.text("slot.name")));
   settings.slot = std::move(slot);
   settings.publication = config.text("publication.name");
-  settings.drop_slot_on_stop = config.flag("slot.drop.on.stop");
   if (auto mode = config.text("publication.autocreate.mode"); mode != "all_tables")
     settings.autocreate = mode == "filtered" ? Autocreate::filtered : Autocreate::disabled;
   if (auto mode = config.text("snapshot.mode"); mode != "initial")

@@ -21,7 +21,6 @@ enum class Autocreate : std::uint8_t { all_tables, filtered, disabled };
 struct Settings {
   Server server;
   std::string slot, publication;
-  bool drop_slot_on_stop = false;
   Autocreate autocreate = Autocreate::all_tables;
   SnapshotMode snapshot = SnapshotMode::initial;
   NameFilter schemas, tables;

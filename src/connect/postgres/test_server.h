@@ -16,13 +16,13 @@ namespace tidemill::connect::postgres {
 
 class TestServer {
  public:
-  TestServer() {
+  explicit TestServer(const std::string& options = "") {
     char name[] = "/tmp/tidemill-pg-XXXXXX";
     dir_ = ::mkdtemp(name);
     port_ = free_port();
     if (::geteuid() == 0) shell(fmt::format("chown postgres {}", dir_));
     as_postgres(fmt::format("{}/initdb -D {}/data -U postgres -A trust -E UTF8 --locale=C.UTF-8 --no-sync", bin, dir_));
-    start("");
+    start(options);
   }
   ~TestServer() {
     stop();

@@ -1,0 +1,90 @@
+#include "connect/record_sink.h"
+
+#include <gtest/gtest.h>
+
+#include "log/memory_log.h"
+#include "world/disk.h"
+#include "world/real.h"
+
+namespace tidemill::connect {
+namespace {
+
+// Refuses every `each`-th append, as a disk does that fills up and is freed again.
+class FullNowAndThen : public log::MemoryLog {
+ public:
+  FullNowAndThen(world::Clock& clock, int each) : MemoryLog(clock), each_(each) {}
+  void append(log::Append append, log::AppendDone done) override {
+    if (each_ > 0 && ++appends_ % each_ == 0) return done(fail(Code::full, "the disk is full"));
+    MemoryLog::append(std::move(append), std::move(done));
+  }
+  int each_;
+  int appends_ = 0;
+};
+
+std::vector<std::string> values(log::Log& log, StreamId stream) {
+  std::vector<std::string> out;
+  for (Offset at; at < log.bounds(stream).end;)
+    for (auto& batch : *log.read(stream, at, 1u << 20)) {
+      auto reader = record::BatchRecords::open(batch.bytes, batch.base);
+      for (record::RecordView view; *reader->next(view); at = Offset(view.offset + 1)) out.emplace_back(view.value.value_or("null"));
+    }
+  return out;
+}
+
+struct Fixture {
+  explicit Fixture(int refuse_each) : log(world::real_clock(), 0) {
+    char name[] = "/tmp/tidemill-sink-XXXXXX";
+    dir = ::mkdtemp(name);
+    catalog = std::move(*catalog::Catalog::open(log, world::real_disk(), world::real_clock(), world::real_random(), dir));
+    EXPECT_TRUE(catalog->change_and_wait({catalog::CreateTopic{default_tenant, "t"}}));
+    log.each_ = refuse_each;
+  }
+  ~Fixture() { EXPECT_EQ(std::system(("rm -rf " + dir).c_str()), 0); }
+  FullNowAndThen log;
+  std::string dir;
+  std::unique_ptr<catalog::Catalog> catalog;
+  Interrupt interrupt;
+};
+
+}  // namespace
+
+TEST(RecordSink, refused_appends_come_again_in_their_order_and_once) {
+  Fixture f(7);
+  RecordSinkOptions options;
+  options.positions = StreamId(900);
+  RecordSink sink(f.log, *f.catalog, world::real_clock(), f.interrupt, options);
+  auto topic = sink.topic("t");
+  ASSERT_TRUE(topic);
+  std::vector<std::string> expected;
+  for (std::uint64_t i = 1; i <= 40; ++i) {
+    expected.push_back(std::to_string(i));
+    sink.add(**topic, 0, "k", expected.back());
+    ASSERT_TRUE(sink.commit(expected.back(), i));
+  }
+  ASSERT_TRUE(sink.drain());
+  EXPECT_EQ(sink.durable_mark(), 40u);
+  EXPECT_EQ(values(f.log, f.catalog->find_topic(default_tenant, "t")->stream(0)), expected);
+  EXPECT_EQ(values(f.log, StreamId(900)), expected);
+}
+
+TEST(RecordSink, a_topic_deleted_meanwhile_is_made_anew) {
+  Fixture f(0);
+  RecordSinkOptions options;
+  options.positions = StreamId(900);
+  RecordSink sink(f.log, *f.catalog, world::real_clock(), f.interrupt, options);
+  auto topic = sink.topic("t");
+  ASSERT_TRUE(f.catalog->change_and_wait({catalog::DeleteTopic{default_tenant, "t"}}));
+  sink.add(**topic, 0, std::nullopt, "v");
+  ASSERT_TRUE(sink.commit("p", 1));
+  ASSERT_TRUE(sink.drain());
+  EXPECT_EQ(values(f.log, f.catalog->find_topic(default_tenant, "t")->stream(0)), std::vector<std::string>{"v"});
+}
+
+TEST(RecordSink, murmur2_chooses_the_partitions_that_kafka_s_clients_choose) {
+  EXPECT_EQ(static_cast<std::int32_t>(murmur2("21")), -973932308);
+  EXPECT_EQ(static_cast<std::int32_t>(murmur2("foobar")), -790332482);
+  EXPECT_EQ(static_cast<std::int32_t>(murmur2("a-little-bit-long-string")), -985981536);
+  EXPECT_EQ(static_cast<std::int32_t>(murmur2("abc")), 479470107);
+}
+
+}  // namespace tidemill::connect
