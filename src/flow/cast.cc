@@ -147,13 +147,13 @@ std::string cast_text(const Value& value, const Type& type) {
     case Kind::time: append_time(out, std::get<std::int64_t>(value.data)); return out;
     case Kind::timestamp: append_timestamp(out, std::get<std::int64_t>(value.data)); return out;
     case Kind::array: {
-      for (auto& item : *std::get<std::shared_ptr<const ValueList>>(value.data)) out += (out.empty() ? "" : ", ") + cast_text(item, type.element());
-      return "[" + out + "]";
+      for (auto& item : *std::get<std::shared_ptr<const ValueList>>(value.data)) out += (out.empty() ? "[" : ", ") + cast_text(item, type.element());
+      return (out.empty() ? "[" : out) + "]";
     }
     case Kind::map: {
       for (auto& [key, item] : std::get<std::shared_ptr<const ValueMap>>(value.data)->entries)
-        out += (out.empty() ? "" : ", ") + key + "=" + cast_text(item, type.element());
-      return "{" + out + "}";
+        out += (out.empty() ? "{" : ", ") + key + "=" + cast_text(item, type.element());
+      return (out.empty() ? "{" : out) + "}";
     }
     case Kind::struct_: break;
   }

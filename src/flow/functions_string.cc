@@ -132,8 +132,10 @@ Result<Value> pad(const Call& c) {
   auto missing = wanted - units(s);
   if (missing <= 0) return Value(s.substr(0, byte_of_unit(s, wanted)));
   std::string fill;
-  for (auto have = units(padding); units(fill) + have <= missing;) fill += padding;
-  fill += padding.substr(0, byte_of_unit(padding, missing - units(fill)));
+  auto each = units(padding);
+  fill.reserve(static_cast<std::size_t>(missing / each + 1) * padding.size());
+  for (auto whole_times = missing / each; whole_times > 0; --whole_times) fill += padding;
+  fill += padding.substr(0, byte_of_unit(padding, missing % each));
   return Value(left ? fill + s : s + fill);
 }
 

@@ -96,7 +96,7 @@ void Pipeline::clear() {
 }
 
 void Pipeline::report(const ErrorLog& errors, const Chunk& chunk, std::vector<BadRow>& bad) {
-  for (auto& error : errors) bad.push_back({chunk.origins[error.row], error.message});
+  for (auto& error : errors) bad.push_back({chunk.origins[error.row], error.message, false, false});
 }
 
 Result<void> Pipeline::run(std::vector<BadRow>& bad) {

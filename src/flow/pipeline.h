@@ -25,6 +25,8 @@ struct ResultOut {
 struct BadRow {
   record::RowOrigin origin;
   std::string message;
+  bool unreadable = false;  // else an expression failed
+  bool in_key = false;
 };
 
 class Pipeline {

@@ -1,6 +1,8 @@
 #include "flow/query_task.h"
 
 #include <algorithm>
+#include <numeric>
+#include <tuple>
 
 #include "flow/key_table.h"
 #include "flow/processing_log.h"
@@ -90,30 +92,35 @@ void QueryTask::begin_at(const Positions& from, const Positions& until) {
 
 Result<std::size_t> QueryTask::read_input(Jsn horizon) {
   pipeline_->clear();
+  bad_.clear();
   auto& chunk = pipeline_->input();
   auto visit = [&](const record::RecordView& record, const record::RowOrigin& origin) {
     if (!pipeline_->decoder().decode(record, origin, chunk)) {
       auto& error = pipeline_->decoder().error();
-      note_bad(true, error.in_key, origin, error.message);
+      bad_.push_back({origin, error.message, true, error.in_key});
     }
     return true;
   };
-  auto unreadable = [&](const record::RowOrigin& origin, const Error& error) { note_bad(true, false, origin, error.message); };
+  auto unreadable = [&](const record::RowOrigin& origin, const Error& error) { bad_.push_back({origin, error.message, true, false}); };
   MergedInput::Limits limits{spec_.batch_rows_max, step_input_bytes, horizon, replaying_ ? &until_ : nullptr};
   return input_.read(limits, chunk.arena, visit, unreadable);
 }
 
-void QueryTask::note_bad(bool reading, bool in_key, const record::RowOrigin& origin, std::string_view message) {
-  if (replaying_) return;
-  if (reading) ++counts_.rows_bad;
-  auto what = reading ? ProcessingError::What::deserialization : ProcessingError::What::processing;
-  write_processing_error({what, spec_.id, spec_.plan->source.topic, in_key, message, origin}, error_json_);
-  output_->add_processing_error(error_json_, origin.timestamp_ms);
-}
-
+// In the order of the rows, so that the log is the same however the input was cut.
 void QueryTask::write_bad_rows() {
-  for (auto& row : bad_) note_bad(false, false, row.origin, row.message);
-  bad_.clear();
+  std::vector<std::size_t> order(bad_.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
+    auto place = [&](std::size_t i) { return std::tuple(bad_[i].origin.jsn, bad_[i].origin.index, bad_[i].origin.offset, i); };
+    return place(a) < place(b);
+  });
+  for (auto i : order) {
+    auto& row = bad_[i];
+    counts_.rows_bad += row.unreadable;
+    auto what = row.unreadable ? ProcessingError::What::deserialization : ProcessingError::What::processing;
+    write_processing_error({what, spec_.id, spec_.plan->source.topic, row.in_key, row.message, row.origin}, error_json_);
+    output_->add_processing_error(error_json_, row.origin.timestamp_ms);
+  }
 }
 
 Result<QueryTask::Step> QueryTask::step() {
@@ -140,10 +147,7 @@ Result<QueryTask::Step> QueryTask::step() {
   unsaved_rows_ += records;
   auto ran = pipeline_->run(bad_);
   if (!ran) return ran.error();
-  if (was_replaying) {
-    bad_.clear();
-    return step;
-  }
+  if (was_replaying) return step;
   counts_.rows_in += records;
   for (auto& result : pipeline_->results()) output_->add(result, *pipeline_);
   write_bad_rows();

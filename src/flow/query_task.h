@@ -70,7 +70,6 @@ class QueryTask {
   void begin_at(const Positions& from, const Positions& until);
   Result<std::size_t> read_input(Jsn horizon);
   void write_bad_rows();
-  void note_bad(bool reading, bool in_key, const record::RowOrigin& origin, std::string_view message);
   std::uint64_t fingerprint() const;
 
   log::Log& log_;

@@ -32,7 +32,9 @@ void append_double(std::string& out, double v) {
   std::size_t count = 0;
   for (char c : text.substr(0, mark))
     if (c != '.') digits[count++] = c;
-  int exponent = std::atoi(text.data() + mark + 1);
+  int exponent = 0;
+  auto from = mark + (text[mark + 1] == '+' ? 2 : 1);
+  std::from_chars(text.data() + from, text.data() + text.size(), exponent);
   std::string_view all(digits, count);
   if (v == 0) { out += "0.0"; return; }
   if (exponent >= -3 && exponent < 7) {
