@@ -10,6 +10,7 @@
 #include "serve/http/operations.h"
 #include "serve/http/origin.h"
 #include "serve/http/router.h"
+#include "world/simulated.h"
 
 namespace tidemill::serve {
 namespace {
@@ -254,6 +255,62 @@ TEST_F(HttpServerTest, operators_see_metrics_and_readiness) {
   EXPECT_NE(metrics.find("Content-Type: text/plain; version=0.0.4"), std::string::npos);
   EXPECT_NE(metrics.find("tidemill_http_requests_total{listener=\"test\",status=\"5xx\"}"), std::string::npos);
   EXPECT_NE(metrics.find("tidemill_http_request_duration_seconds_count{listener=\"test\"}"), std::string::npos);
+}
+
+// Sends everything at once and closes when the server does, or when it has seen `end`.
+Task<void> ask(world::Net& net, world::Loop& loop, world::Address address, std::string requests, std::string end, std::string& answer, int& done) {
+  auto connection = std::move(*co_await net.connect(loop, address));
+  std::vector<Slice> parts{Slice::copy(requests)};
+  auto written = co_await connection->write(std::move(parts));
+  EXPECT_TRUE(written);
+  std::array<std::byte, 700> buffer;
+  while (answer.find(end) == std::string::npos) {
+    auto got = co_await connection->read_some(buffer);
+    if (!got || *got == 0) break;
+    answer += as_text(std::span(buffer).first(*got));
+  }
+  ++done;
+}
+
+TEST(HttpServerSimulated, answers_are_whole_and_in_order_under_every_interleaving) {
+  for (std::uint64_t seed = 1; seed <= 40; ++seed) {
+    world::SimulatedWorld world(seed);
+    auto& one = world.add_loop();
+    auto& two = world.add_loop();
+    auto& outside = world.add_loop();
+    runtime::Shards shards(std::vector<world::Loop*>{&one, &two});
+    HttpServerOptions options{.name = "simulated", .address = {"127.0.0.1", 0}, .clock = world.clock()};
+    HttpServer server(world.net(), shards, options);
+    server.route("POST", "/echo", [](Request r) -> Task<Response> { co_return Response::text(200, "<" + std::string(r.body.text()) + ">"); });
+    int streams_over = 0;
+    server.route_stream("GET", "/forever", [&](Request, ResponseStream& out) -> Task<void> {
+      auto started = co_await out.start(200, http::Headers());
+      auto pause = world::sleep_for(out.loop(), std::chrono::milliseconds(10));
+      for (;;) {
+        auto written = co_await out.write(Slice::copy("tick"));
+        if (!written) break;
+        co_await pause;
+      }
+      ++streams_over;
+    });
+    ASSERT_TRUE(server.start());
+    std::string big(30'000, 'b'), requests;
+    for (std::string body : {std::string("1"), big, std::string("3")}) requests += "POST /echo HTTP/1.1\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
+    int done = 0;
+    std::deque<std::string> answers;
+    for (int i = 0; i < 5; ++i) world::spawn(outside, ask(world.net(), outside, server.address(), requests, "<3>", answers.emplace_back(), done));
+    std::string left, kept;
+    world::spawn(outside, ask(world.net(), outside, server.address(), "GET /forever HTTP/1.1\r\n\r\n", "tick", left, done));
+    world::spawn(outside, ask(world.net(), outside, server.address(), "GET /forever HTTP/1.1\r\n\r\n", "never", kept, done));
+    EXPECT_TRUE(world.run_until([&] { return done == 6 && streams_over == 1 && kept.ends_with("tick\r\n"); }, std::chrono::seconds(30))) << seed;
+    for (auto& answer : answers) {
+      auto first = answer.find("<1>"), second = answer.find("<" + big + ">"), third = answer.find("<3>");
+      EXPECT_TRUE(first < second && second < third && third != std::string::npos) << seed;
+    }
+    server.begin_stop();
+    EXPECT_TRUE(world.run_until([&] { return server.stopped() && done == 7; }, std::chrono::seconds(30))) << seed;
+    EXPECT_EQ(streams_over, 2);
+  }
 }
 
 TEST(Router, the_more_definite_pattern_wins_whatever_the_order) {
