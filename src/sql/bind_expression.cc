@@ -99,9 +99,9 @@ ExprPtr ExpressionBinder::bind(const Ast& ast, Clause clause) {
 ExprPtr ExpressionBinder::bind_condition(const Ast& ast, Clause clause) {
   auto condition = bind(ast, clause);
   if (condition->type.kind() != Kind::boolean || null_literal(*condition)) {
-    refuse(ast, fmt::format("Type error in {} expression: Should evaluate to boolean but is {} ({}) instead.", clause_name(clause), condition->text,
-                            null_literal(*condition) ? "NULL" : condition->type.text()),
-           "write a comparison");
+    auto type = null_literal(*condition) ? std::string("NULL") : condition->type.text();
+    auto message = fmt::format("Type error in {} expression: Should evaluate to boolean but is {} ({}) instead.", clause_name(clause), condition->text, type);
+    throw Refusal{fail(Code::invalid, located(ast.at, message), "write a comparison")};
   }
   return condition;
 }
@@ -287,8 +287,10 @@ void ExpressionBinder::match(const Ast& ast, ExprPtr& left, ExprPtr& right) {
   };
   if (a.numeric() && b.numeric()) {
     auto type = common_numeric(a, b);
-    left = convert(ast, left, type);
-    right = convert(ast, right, type);
+    for (auto* side : {&left, &right}) {
+      bool same_scale = type.kind() == Kind::decimal && (*side)->type.kind() == Kind::decimal && (*side)->type.scale() == type.scale();
+      if (!same_scale) *side = convert(ast, *side, type);
+    }
   } else if (pseudo_time(left) && literal(*right) && b.kind() == Kind::string) {
     right = moment(right);
   } else if (pseudo_time(right) && literal(*left) && a.kind() == Kind::string) {

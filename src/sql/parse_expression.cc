@@ -233,7 +233,9 @@ AstPtr Parser::number() {
     set_decimal(literal, token.text);
   } else if (token.kind == TokenKind::floating) {
     literal.type = Kind::double_;
-    literal.value = std::strtod(token.text.c_str(), nullptr);
+    auto value = std::strtod(token.text.c_str(), nullptr);
+    if (std::isinf(value)) throw Refusal{syntax_error(token.at, fmt::format("Invalid numeric literal: {}", token.text), "use a smaller exponent")};
+    literal.value = value;
   } else {
     std::int64_t value = 0;
     auto [end, error] = std::from_chars(token.text.data(), token.text.data() + token.text.size(), value);
@@ -343,7 +345,11 @@ AstPtr Parser::constructor() {
 Type Parser::type() {
   Level level(*this);
   auto result = simple_type();
-  while (accept("ARRAY")) result = Type::array(result);
+  while (at("ARRAY")) {
+    if (++array_suffixes_ > expression_height_max) throw Refusal{syntax_error(peek().at, fmt::format("Nested more than {} levels deep", expression_height_max), "simplify the type")};
+    take();
+    result = Type::array(result);
+  }
   return result;
 }
 

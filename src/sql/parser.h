@@ -100,6 +100,7 @@ class Parser {
   std::vector<Token> tokens_;
   std::size_t pos_ = 0;
   int depth_ = 0;
+  int array_suffixes_ = 0;  // T ARRAY ARRAY ..., counted over the whole text
 };
 
 struct Parser::Level {

@@ -34,7 +34,10 @@ std::string literal_text(const record::Value& value, const record::Type& type) {
     return out + "'";
   }
   if (auto* flag = std::get_if<bool>(&value.data)) return *flag ? "true" : "false";
-  if (auto* number = std::get_if<double>(&value.data)) return fmt::format("{}E0", *number);
+  if (auto* number = std::get_if<double>(&value.data)) {
+    auto text = fmt::format("{}", *number);
+    return text.find('e') == std::string::npos ? text + "E0" : text;
+  }
   if (auto* decimal = std::get_if<record::Decimal>(&value.data)) return record::decimal_text(*decimal, type.scale());
   if (auto* whole = std::get_if<std::int64_t>(&value.data)) return std::to_string(*whole);
   return "?";
