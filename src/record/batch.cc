@@ -130,8 +130,11 @@ Result<bool> BatchRecords::next(RecordView& record) {
   auto start = in.position();
   ByteReader r(body_.bytes().subspan(at_ + start, static_cast<std::size_t>(length)));
   r.skip(1);
-  record.timestamp_ms = header_.base_timestamp + r.varint64();
-  record.offset = base_.value + r.varint();
+  // Unsigned: a stranger's times may be anything, and wrap.
+  record.timestamp_ms = static_cast<std::int64_t>(static_cast<std::uint64_t>(header_.base_timestamp) + static_cast<std::uint64_t>(r.varint64()));
+  auto delta = r.varint();
+  if (delta < 0 || delta > header_.last_offset_delta) return corrupt(fmt::format("offset delta {} of {}", delta, header_.last_offset_delta));
+  record.offset = base_.value + delta;
   if (header_.attributes & 0x08) record.timestamp_ms = header_.max_timestamp;
   record.key = take_field(r);
   record.value = take_field(r);

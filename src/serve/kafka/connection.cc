@@ -34,13 +34,13 @@ void KafkaConnection::end(std::string_view event, const Error& why) {
   close();
 }
 
-// Closes the connection when no request came in between two rings.
+// Closes the connection when between two rings no request came and no answer left: an idle client, or one that does not read.
 void KafkaConnection::arm_idle_timer() {
-  auto ring = [weak = weak_from_this(), before = requests_] {
+  auto ring = [weak = weak_from_this(), before = moved_] {
     auto self = weak.lock();
     if (!self || self->closed_) return;
-    if (self->requests_ == before && self->begun_.empty())
-      self->end("kafka.idle", fail(Code::unavailable, "no request within the idle time"));
+    if (self->moved_ == before)
+      self->end("kafka.idle", fail(Code::unavailable, "nothing came or went within the idle time"));
     else
       self->arm_idle_timer();
   };
@@ -53,7 +53,7 @@ Task<void> KafkaConnection::read_requests() {
     auto frame = co_await reading;
     if (!frame) co_return end("kafka.refused", frame.error());
     if (frame->empty()) co_return;
-    ++requests_;
+    ++moved_;
     auto call = read_call(std::move(*frame));
     if (!call) co_return end("kafka.refused", call.error());
     auto waiting = take_turn(may_overlap(*call));
@@ -83,6 +83,7 @@ Task<void> KafkaConnection::write_replies() {
       if (!written) end("kafka.lost", written.error());
     }
     begun_.pop_front();
+    ++moved_;
     if (begun_.empty()) alone_ = false;
     written_.notify();
   }

@@ -20,7 +20,7 @@ using KafkaReport = std::function<void(std::string_view event, const world::Addr
 struct KafkaLimits {
   std::size_t request_bytes_max = 100u << 20;  // socket.request.max.bytes: of one frame, checked before there is room for it
   std::size_t in_flight_max = 32;              // produce requests begun and not yet answered
-  std::chrono::milliseconds idle{600'000};     // connections.max.idle.ms: without a whole request
+  std::chrono::milliseconds idle{600'000};     // connections.max.idle.ms: nothing taken, nothing written; longer than any fetch may wait
 };
 
 class KafkaConnection : public std::enable_shared_from_this<KafkaConnection> {
@@ -52,7 +52,7 @@ class KafkaConnection : public std::enable_shared_from_this<KafkaConnection> {
   bool alone_ = false;        // what is begun is not a produce, so nothing joins it
   bool no_more_ = false;      // the reader has ended
   bool closed_ = false;
-  std::uint64_t requests_ = 0;
+  std::uint64_t moved_ = 0;  // requests taken and answers written
   std::uint64_t idle_timer_ = 0;
 };
 

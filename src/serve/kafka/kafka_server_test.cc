@@ -141,9 +141,7 @@ TEST_F(KafkaServerTest, what_was_produced_is_fetched_in_every_version) {
   auto topic = server.catalog->find_topic(default_tenant, "t");
   std::int64_t base = 0;
   for (std::int16_t version = 3; version <= ProduceRequest::highest; ++version, ++base) {
-    auto request = produce_of("t", batch_of({"v"}));
-    if (version >= 13) request.topics[0].topic_id = wire_uuid(topic->uuid);
-    auto produced = produce(request, version);
+    auto produced = produce(produce_of("t", batch_of({"v"})), version);
     EXPECT_EQ(produced.error_code, NONE) << version;
     EXPECT_EQ(produced.base_offset, base) << version;
   }
@@ -410,6 +408,16 @@ TEST_F(KafkaServerTest, a_topic_of_another_tenant_does_not_exist_here) {
   auto fetch_request = fetch_of("", 0);
   fetch_request.topics[0].topic_id = id;
   EXPECT_EQ(fetch(fetch_request, 13).error_code, UNKNOWN_TOPIC_ID);
+}
+
+TEST(KafkaServerLimits, a_client_that_sends_nothing_is_closed) {
+  KafkaLimits limits;
+  limits.idle = std::chrono::milliseconds(20);
+  TestServer server({}, limits);
+  TestClient client(server);
+  EXPECT_TRUE(client.closed());
+  ASSERT_EQ(server.reports().size(), 1u);
+  EXPECT_EQ(server.reports()[0].event, "kafka.idle");
 }
 
 TEST_F(KafkaServerTest, one_connection_too_many_is_closed) {

@@ -54,11 +54,14 @@ TEST_P(KcatCodec, what_is_produced_is_consumed_and_stored_compressed_as_asked) {
   EXPECT_EQ(produced.text, "");
   EXPECT_EQ(read_all("t"), expected);
   auto topic = server.catalog->find_topic(default_tenant, "t");
-  auto stored = server.log.read(topic->stream(0), Offset(0), 1);
+  auto stored = server.log.read(topic->stream(0), Offset(0), 1 << 20);
   ASSERT_TRUE(stored);
   ASSERT_FALSE(stored->empty());
+  // librdkafka sends a batch as it is when compressing would not make it smaller: the fullest one counts.
+  auto count = [](const log::StoredBatch& batch) { return record::read_header(batch.bytes.bytes())->records_count; };
+  auto fullest = std::ranges::max_element(*stored, {}, count);
   std::map<std::string, Codec> codecs = {{"none", Codec::none}, {"gzip", Codec::gzip}, {"snappy", Codec::snappy}, {"lz4", Codec::lz4}, {"zstd", Codec::zstd}};
-  EXPECT_EQ(record::read_header(stored->at(0).bytes.bytes())->codec(), codecs.at(GetParam()));
+  EXPECT_EQ(record::read_header(fullest->bytes.bytes())->codec(), codecs.at(GetParam()));
 }
 INSTANTIATE_TEST_SUITE_P(Codecs, KcatCodec, testing::Values("none", "gzip", "snappy", "lz4", "zstd"));
 

@@ -12,8 +12,8 @@ using broker::Acks;
 using broker::TopicRef;
 using world::Task;
 
-constexpr std::int16_t produce_by_id = 13, fetch_by_id = 13;  // versions from which topics are named by id
-constexpr std::int16_t produce_served = 3;                    // older ones carry formats that are no longer taken
+constexpr std::int16_t fetch_by_id = 13;    // from this version on topics are named by id
+constexpr std::int16_t produce_served = 3;  // older ones carry formats that are no longer taken
 
 struct Pending {
   std::int32_t index;
@@ -22,7 +22,6 @@ struct Pending {
 
 struct PendingTopic {
   std::string name;
-  kafka::Uuid id;
   std::vector<Pending> partitions;
 };
 
@@ -40,10 +39,9 @@ kafka::ErrorCode check_produce(const kafka::ProduceRequest& request, std::int16_
   return kafka::NONE;
 }
 
-PendingTopic begin_topic(KafkaSession& session, kafka::ProduceRequest::Topic& in, Acks acks, bool by_id, kafka::ErrorCode wrong) {
-  PendingTopic pending{std::string(in.name), in.topic_id, {}};
-  auto topic = by_id ? topic_by_id(session, in.topic_id) : session.broker.catalog.find_topic(session.tenant, in.name);
-  if (wrong == kafka::NONE && by_id && !topic) wrong = kafka::UNKNOWN_TOPIC_ID;
+PendingTopic begin_topic(KafkaSession& session, kafka::ProduceRequest::Topic& in, Acks acks, kafka::ErrorCode wrong) {
+  PendingTopic pending{std::string(in.name), {}};
+  auto topic = session.broker.catalog.find_topic(session.tenant, in.name);
   for (auto& partition : in.partitions) {
     auto records = partition.records ? partition.records->whole() : Slice();
     auto producing = wrong != kafka::NONE ? refused(wrong)
@@ -70,7 +68,6 @@ Task<Result<kafka::ProduceResponse>> finish(const log::Log& log, std::vector<Pen
   for (auto& topic : topics) {
     auto& out = response.topics.emplace_back();
     out.name = std::move(topic.name);
-    out.topic_id = topic.id;
     for (auto& pending : topic.partitions) {
       auto finishing = broker::Producing::finish(std::move(pending.producing), log);
       auto produced = co_await finishing;
@@ -123,7 +120,7 @@ Task<Result<kafka::ProduceResponse>> produce(KafkaSession& session, kafka::Produ
   std::vector<PendingTopic> topics;
   topics.reserve(request.topics.size());
   for (auto& topic : request.topics)
-    topics.push_back(begin_topic(session, topic, static_cast<Acks>(request.acks), version >= produce_by_id, wrong));
+    topics.push_back(begin_topic(session, topic, static_cast<Acks>(request.acks), wrong));
   return finish(session.broker.log, std::move(topics), request.acks != 0);
 }
 
