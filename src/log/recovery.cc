@@ -59,6 +59,38 @@ Result<Known> inspect(world::Disk& disk, const std::string& dir, std::uint64_t n
   return known;
 }
 
+Result<void> load_checkpoint(SealedFiles& sealed, const Footer& footer, Recovered& into) {
+  TRY_ASSIGN(streams, sealed.all_rows<StreamRow>(footer));
+  TRY_ASSIGN(producers, sealed.all_rows<ProducerRow>(footer));
+  into.streams.reserve(streams.size());
+  for (auto& row : streams) into.streams[row.stream] = {row.end, row.max_timestamp, row.tenant};
+  for (auto& row : producers) into.producers.restore(row.key, row.window);
+  into.next = footer.next_jsn;
+  into.incarnation = footer.incarnation;
+  into.leader_epoch = footer.leader_epoch;
+  return {};
+}
+
+// The seal that a file should have, kept in memory. `state` is the log at the file's end.
+Footer make_seal(SealedFiles& sealed, std::uint64_t number, FileReplay& replay, const FileScan& scan, const Recovered& state) {
+  Footer footer;
+  footer.number = number;
+  footer.salt = scan.salt().value_or(0);
+  footer.data_end = replay.end;
+  footer.first_jsn = replay.first_jsn;
+  footer.next_jsn = state.next;
+  footer.incarnation = state.incarnation;
+  footer.leader_epoch = state.leader_epoch;
+  SealContent content;
+  content.batches.assign(replay.rows.batches.begin(), replay.rows.batches.end());
+  content.groups = std::move(replay.rows.groups);
+  for (auto& [id, s] : state.streams) content.streams.push_back({id, s.end, s.max_timestamp, s.tenant});
+  for (auto& [key, window] : state.producers.windows()) content.producers.push_back({key, window});
+  auto pages = encode_seal(content, footer);
+  sealed.remember_rebuilt(footer, std::move(pages));
+  return footer;
+}
+
 class Recovery {
  public:
   Recovery(world::Disk& disk, const std::string& dir, SealedFiles& sealed, RecoveryFlaw flaw)
@@ -99,18 +131,6 @@ class Recovery {
     report(from, 0, 0, fmt::format("{} journal file(s) before {} are missing", to - from, journal_name(to)));
   }
 
-  Result<void> load_checkpoint(const Footer& footer, Recovered& into) {
-    TRY_ASSIGN(streams, sealed_.all_rows<StreamRow>(footer));
-    TRY_ASSIGN(producers, sealed_.all_rows<ProducerRow>(footer));
-    into.streams.reserve(streams.size());
-    for (auto& row : streams) into.streams[row.stream] = {row.end, row.max_timestamp, row.tenant};
-    for (auto& row : producers) into.producers.restore(row.key, row.window);
-    into.next = footer.next_jsn;
-    into.incarnation = footer.incarnation;
-    into.leader_epoch = footer.leader_epoch;
-    return {};
-  }
-
   // A seal is good when every page is; a crash while sealing may have left the footer and not the rest.
   Result<void> check_index(const Footer& footer) {
     TRY_ASSIGN(batches, sealed_.all_rows<BatchRow>(footer));
@@ -123,7 +143,7 @@ class Recovery {
     for (auto i = files_.size(); i-- > 0;) {
       if (!files_[i].footer) continue;
       Recovered loaded;
-      if (check_index(*files_[i].footer) && load_checkpoint(*files_[i].footer, loaded)) {
+      if (check_index(*files_[i].footer) && load_checkpoint(sealed_, *files_[i].footer, loaded)) {
         loaded.report = std::move(state_.report);
         loaded.next_number = state_.next_number;
         state_ = std::move(loaded);
@@ -159,23 +179,8 @@ class Recovery {
     return {};
   }
 
-  void remember_rebuilt(Known& known, FileReplay& replay, const FileScan& scan, const Recovered& state) {
-    Footer footer;
-    footer.number = known.number;
-    footer.salt = scan.salt().value_or(0);
-    footer.data_end = replay.end;
-    footer.first_jsn = replay.first_jsn;
-    footer.next_jsn = state.next;
-    footer.incarnation = state.incarnation;
-    footer.leader_epoch = state.leader_epoch;
-    SealContent content;
-    content.batches.assign(replay.rows.batches.begin(), replay.rows.batches.end());
-    content.groups = std::move(replay.rows.groups);
-    for (auto& [id, s] : state.streams) content.streams.push_back({id, s.end, s.max_timestamp, s.tenant});
-    for (auto& [key, window] : state.producers.windows()) content.producers.push_back({key, window});
-    auto pages = encode_seal(content, footer);
-    sealed_.remember_rebuilt(footer, std::move(pages));
-    state_.sealed.push_back(footer);
+  void remember_rebuilt(const Known& known, FileReplay& replay, const FileScan& scan, const Recovered& state) {
+    state_.sealed.push_back(make_seal(sealed_, known.number, replay, scan, state));
     ++state_.report.seals_rebuilt;
   }
 
@@ -187,7 +192,7 @@ class Recovery {
         continue;
       }
       Recovered before;
-      if (!state_.sealed.empty()) TRY(load_checkpoint(state_.sealed.back(), before));
+      if (!state_.sealed.empty()) TRY(load_checkpoint(sealed_, state_.sealed.back(), before));
       TRY(rebuild(i, before));
       auto& found = before.report.corruption;
       std::move(found.begin(), found.end(), std::back_inserter(state_.report.corruption));
@@ -233,6 +238,22 @@ class Recovery {
 
 Result<Recovered> recover(world::Disk& disk, const std::string& dir, SealedFiles& sealed_files, RecoveryFlaw flaw) {
   return Recovery(disk, dir, sealed_files, flaw).run();
+}
+
+Result<void> rebuild_seal(SealedFiles& sealed_files, const std::vector<Footer>& sealed, std::size_t index) {
+  if (sealed_files.is_rebuilt(sealed[index].number)) return {};
+  Recovered before;
+  if (index > 0 && !load_checkpoint(sealed_files, sealed_files.current(sealed[index - 1]), before)) {
+    TRY(rebuild_seal(sealed_files, sealed, index - 1));
+    before = {};
+    TRY(load_checkpoint(sealed_files, sealed_files.current(sealed[index - 1]), before));
+  }
+  auto& seal = sealed[index];
+  TRY_ASSIGN(file, sealed_files.file(seal.number));
+  FileScan scan(*file, seal.data_end, seal.salt);
+  auto replay = Replay(before, RecoveryFlaw::none).read(scan, seal.number, true, seal.next_jsn);
+  make_seal(sealed_files, seal.number, replay, scan, before);
+  return {};
 }
 
 }  // namespace tidemill::log

@@ -83,4 +83,7 @@ struct Recovered {
 
 Result<Recovered> recover(world::Disk& disk, const std::string& dir, SealedFiles& sealed_files, RecoveryFlaw flaw = RecoveryFlaw::none);
 
+// Makes the pages of a sealed file again, in memory, after one of them failed its checksum.
+Result<void> rebuild_seal(SealedFiles& sealed_files, const std::vector<Footer>& sealed, std::size_t index);
+
 }  // namespace tidemill::log

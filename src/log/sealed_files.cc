@@ -43,6 +43,11 @@ bool SealedFiles::is_rebuilt(std::uint64_t number) const {
   return rebuilt_.contains(number);
 }
 
+std::vector<std::uint64_t> SealedFiles::take_bad() {
+  std::lock_guard hold(mutex_);
+  return std::exchange(bad_, {});
+}
+
 Footer SealedFiles::current(const Footer& footer) const {
   std::lock_guard hold(mutex_);
   auto found = rebuilt_.find(footer.number);
@@ -92,8 +97,11 @@ Result<SealedFiles::Page> SealedFiles::load(const Footer& seal, PageKind kind, s
     TRY_ASSIGN(count, source->read_at(position, std::as_writable_bytes(std::span(bytes))));
     bytes.resize(count);
   }
-  TRY_ASSIGN(rows, check_page(as_bytes(bytes), kind, number, seal.salt));
-  (void)rows;
+  if (auto rows = check_page(as_bytes(bytes), kind, number, seal.salt); !rows) {
+    std::lock_guard hold(mutex_);
+    if (std::find(bad_.begin(), bad_.end(), seal.number) == bad_.end()) bad_.push_back(seal.number);
+    return rows.error();
+  }
   return std::make_shared<const std::string>(std::move(bytes));
 }
 

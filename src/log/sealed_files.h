@@ -51,6 +51,9 @@ class SealedFiles {
     return low;
   }
 
+  // The files whose pages have failed since the last call.
+  std::vector<std::uint64_t> take_bad();
+
   // The stream as it was at the end of the file; nothing when it did not exist yet.
   Result<std::optional<StreamRow>> stream(const Footer& seal, StreamId id);
 
@@ -79,6 +82,7 @@ class SealedFiles {
   std::list<std::pair<std::uint64_t, std::shared_ptr<world::File>>> files_;  // most recently used first
   std::list<std::pair<PageKey, Page>> pages_;
   std::unordered_map<PageKey, std::list<std::pair<PageKey, Page>>::iterator, PageKeyHash> page_at_;
+  std::vector<std::uint64_t> bad_;
   struct Rebuilt {
     Footer footer;
     std::shared_ptr<const std::string> pages;

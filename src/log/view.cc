@@ -128,6 +128,14 @@ bool View::collect_open(StreamId stream, std::size_t bytes_max, Collected& into)
   return true;
 }
 
+void View::rebuild_bad_seals(const std::vector<Footer>& sealed) const {
+  std::lock_guard hold(rebuild_mutex_);
+  for (auto number : sealed_files_.take_bad())
+    for (std::size_t i = 0; i < sealed.size(); ++i)
+      if (sealed[i].number == number)
+        (void)rebuild_seal(sealed_files_, sealed, i);  // a failure shows when the page is read again
+}
+
 Result<View::Piece> View::sealed_piece(const Footer& seal, const BatchRow& row) const {
   TRY_ASSIGN(group, sealed_files_.row<GroupRow>(seal, row.group));
   TRY_ASSIGN(file, sealed_files_.file(seal.number));
@@ -139,12 +147,12 @@ Result<void> View::collect_sealed(const std::vector<Footer>& sealed, StreamId st
   std::size_t low = 0, high = sealed.size();
   while (low < high) {
     auto middle = (low + high) / 2;
-    TRY_ASSIGN(state, sealed_files_.stream(sealed[middle], stream));
+    TRY_ASSIGN(state, sealed_files_.stream(sealed_files_.current(sealed[middle]), stream));
     if (!state || state->end <= into.next) low = middle + 1;
     else high = middle;
   }
   if (low == sealed.size()) return {};
-  auto& seal = sealed[low];
+  auto seal = sealed_files_.current(sealed[low]);
   TRY_ASSIGN(at, sealed_files_.first_row_not<BatchRow>(seal, [&](const BatchRow& r) {
     return r.stream < stream || (r.stream == stream && r.end() <= into.next);
   }));
@@ -172,7 +180,7 @@ Result<std::vector<StoredBatch>> View::read(StreamId stream, Offset from, std::s
       sealed = sealed_;
     }
     auto before = found.next;
-    auto collected = collect_sealed(*sealed, stream, bytes_max, found);
+    auto collected = with_good_seals(sealed, [&] { return collect_sealed(*sealed, stream, bytes_max, found); });
     if (!collected && found.pieces.empty()) return collected.error();
     if (!collected || found.next == before || found.next == end || found.bytes >= bytes_max) break;
   }
@@ -221,12 +229,12 @@ Result<std::optional<View::Piece>> View::sealed_by_time(const std::vector<Footer
   std::size_t low = 0, high = sealed.size();
   while (low < high) {
     auto middle = (low + high) / 2;
-    TRY_ASSIGN(state, sealed_files_.stream(sealed[middle], stream));
+    TRY_ASSIGN(state, sealed_files_.stream(sealed_files_.current(sealed[middle]), stream));
     if (!state || state->max_timestamp < time_ms) low = middle + 1;
     else high = middle;
   }
   for (; low < sealed.size(); ++low) {
-    auto& seal = sealed[low];
+    auto seal = sealed_files_.current(sealed[low]);
     TRY_ASSIGN(at, sealed_files_.first_row_not<BatchRow>(seal, [&](const BatchRow& r) { return r.stream < stream; }));
     for (auto rows = seal.table(PageKind::batches).rows; at < rows; ++at) {
       TRY_ASSIGN(row, sealed_files_.row<BatchRow>(seal, at));
@@ -254,7 +262,7 @@ Result<std::optional<StoredBatch>> View::find_by_time(StreamId stream, std::int6
           break;
         }
   }
-  TRY_ASSIGN(older, sealed_by_time(*sealed, stream, time_ms));
+  TRY_ASSIGN(older, with_good_seals(sealed, [&] { return sealed_by_time(*sealed, stream, time_ms); }));
   if (older) found = std::move(older);
   if (!found) return std::optional<StoredBatch>{};
   TRY_ASSIGN(batches, fetch({*found}));
@@ -269,11 +277,12 @@ Result<std::pair<std::shared_ptr<const world::File>, GroupRow>> View::find_group
   };
   auto at = std::upper_bound(sealed->begin(), sealed->end(), jsn, [](Jsn j, const Footer& f) { return j < f.next_jsn; });
   if (at == sealed->end()) return lost();
-  TRY_ASSIGN(index, sealed_files_.first_row_not<GroupRow>(*at, [&](const GroupRow& r) { return r.jsn < jsn; }));
-  if (index == at->table(PageKind::groups).rows) return lost();
-  TRY_ASSIGN(row, sealed_files_.row<GroupRow>(*at, index));
+  auto seal = sealed_files_.current(*at);
+  TRY_ASSIGN(index, sealed_files_.first_row_not<GroupRow>(seal, [&](const GroupRow& r) { return r.jsn < jsn; }));
+  if (index == seal.table(PageKind::groups).rows) return lost();
+  TRY_ASSIGN(row, sealed_files_.row<GroupRow>(seal, index));
   if (row.jsn != jsn) return lost();
-  TRY_ASSIGN(file, sealed_files_.file(at->number));
+  TRY_ASSIGN(file, sealed_files_.file(seal.number));
   return std::pair<std::shared_ptr<const world::File>, GroupRow>(std::move(file), row);
 }
 
@@ -318,7 +327,7 @@ Result<std::vector<Group>> View::read_groups(Jsn from, std::size_t bytes_max) co
       }
     }
     if (!open) {
-      auto found = find_group(jsn, sealed);
+      auto found = with_good_seals(sealed, [&] { return find_group(jsn, sealed); });
       if (!found && out.empty()) return found.error();
       if (!found) return out;
       std::tie(file, row) = std::move(*found);

@@ -6,6 +6,7 @@
 
 #include <deque>
 #include <memory>
+#include <mutex>
 #include <shared_mutex>
 
 #include "log/log.h"
@@ -64,6 +65,15 @@ class View {
   Piece open_piece(std::uint32_t row) const;
   bool collect_open(StreamId stream, std::size_t bytes_max, Collected& into) const;
   Result<void> collect_sealed(const std::vector<Footer>& sealed, StreamId stream, std::size_t bytes_max, Collected& into) const;
+  void rebuild_bad_seals(const std::vector<Footer>& sealed) const;
+  // Reads sealed files; when a seal turns out bad, makes it again from the data and reads once more.
+  template <class Read>
+  auto with_good_seals(const Sealed& sealed, Read read) const {
+    auto result = read();
+    if (result || result.error().code != Code::corrupt) return result;
+    rebuild_bad_seals(*sealed);
+    return read();
+  }
   Result<Piece> sealed_piece(const Footer& seal, const BatchRow& row) const;
   Result<std::vector<StoredBatch>> fetch(const Pieces& pieces) const;
   Result<std::optional<Piece>> sealed_by_time(const std::vector<Footer>& sealed, StreamId stream, std::int64_t time_ms) const;
@@ -73,6 +83,7 @@ class View {
 
   SealedFiles& sealed_files_;
   std::size_t cache_bytes_max_;
+  mutable std::mutex rebuild_mutex_;
   mutable std::shared_mutex mutex_;
   StreamStates streams_;
   Sealed sealed_ = std::make_shared<const std::vector<Footer>>();
