@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Makes from spec/kafka: C++ message structs with their codecs (--cpp DIR), docs/kafka-apis.md (--docs FILE), golden bytes
-(--golden DIR). Files whose content has not changed are not touched."""
+(--golden DIR), seeds for the fuzzer (--seeds DIR). Files whose content has not changed are not touched."""
 
 import argparse
 from pathlib import Path
@@ -276,7 +276,7 @@ def docs(apis, configs):
 def main():
     args = argparse.ArgumentParser(description=__doc__)
     args.add_argument("--spec", default=str(Path(__file__).parent.parent / "spec/kafka"))
-    for name in ("cpp", "docs", "golden"):
+    for name in ("cpp", "docs", "golden", "seeds"):
         args.add_argument("--" + name)
     args.add_argument("--list", action="store_true", help="print the names of the C++ sources and stop")
     args = args.parse_args()
@@ -293,6 +293,10 @@ def main():
         write(f"{args.cpp}/all_messages.h", all_messages(apis))
     if args.docs:
         write(args.docs, docs(apis, configs))
+    if args.seeds:
+        for name, seed in kafka_golden.seeds(apis):
+            Path(args.seeds).mkdir(parents=True, exist_ok=True)
+            Path(args.seeds, name).write_bytes(seed)
     if args.golden:
         for api in apis:
             write(f"{args.golden}/{api.file}.txt", "\n".join(kafka_golden.lines(api)) + "\n")

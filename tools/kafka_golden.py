@@ -80,3 +80,12 @@ def lines(api):
     for side, message in (("request", api.request), ("response", api.response)):
         for version, fill, body in samples(message):
             yield f"{side} {version} {fill} {body.hex() or '-'}"
+
+
+def seeds(apis):
+    """For the fuzzer: direction, API and version as it reads them, then a full body, of the newest version of each message."""
+    for number, api in enumerate(apis):
+        for direction, message in enumerate((api.request, api.response)):
+            version = message.versions.high
+            body = Sampler(version, version >= message.flexible, False).struct(message.fields)
+            yield message.name, bytes((direction, number, version - message.versions.low)) + body

@@ -83,6 +83,7 @@ class LogCore {
           Watches& watches);
   Result<void> start();
   Result<void> remove_unfinished();
+  Result<void> rewrite_seal(const Footer& seal);
   Result<void> sync_recovered(const Recovered& recovered);
   Result<void> start_run();
   Result<void> make_first_file();

@@ -22,6 +22,27 @@ std::uint64_t mixed(std::uint64_t x) {
   return x ^ (x >> 33);
 }
 
+// Writes [from, to) of a file over itself.
+Result<void> rewrite(world::File& file, std::uint64_t from, std::uint64_t to) {
+  constexpr std::uint64_t piece_max = 1u << 20;
+  std::string bytes;
+  for (; from < to; from += bytes.size()) {
+    bytes.resize(std::min(piece_max, to - from));
+    TRY_ASSIGN(got, file.read_at(from, std::as_writable_bytes(std::span(bytes))));
+    if (got != bytes.size()) return fail(Code::io, "the journal became shorter while it was read");
+    TRY(file.write_at(from, as_bytes(bytes)));
+  }
+  return {};
+}
+
+// Writes the groups again that nobody is known to have synced. They may be in the page cache only, and after a sync that failed
+// the system believes them to be on disk: a sync without a write would do nothing.
+Result<void> rewrite_tail(const Recovered& recovered) {
+  for (auto& group : recovered.rows.groups)
+    if (group.jsn > recovered.durable) TRY(rewrite(*recovered.open->file, group.position, group.position + group.length));
+  return recovered.open->file->sync_data();
+}
+
 }  // namespace
 
 Result<std::unique_ptr<LogCore>> LogCore::open(world::Disk& disk, world::Clock& clock, CoreOptions options, SealedFiles& sealed_files,
@@ -62,6 +83,15 @@ Result<void> LogCore::start() {
   return {};
 }
 
+// The newest seal, when nothing in the next file proves that it was synced. One that was rebuilt in memory has nothing to write.
+Result<void> LogCore::rewrite_seal(const Footer& seal) {
+  if (sealed_files_.is_rebuilt(seal.number)) return {};
+  TRY_ASSIGN(file, disk_.open(journal_path(options_.dir, seal.number), world::Open::write));
+  TRY_ASSIGN(bytes, file->size());
+  TRY(rewrite(*file, seal.data_end, bytes));
+  return file->sync_data();
+}
+
 Result<void> LogCore::remove_unfinished() {
   TRY_ASSIGN(names, disk_.list(journal_folder(options_.dir)));
   for (auto& name : names)
@@ -72,12 +102,8 @@ Result<void> LogCore::remove_unfinished() {
 // What was read may only be in the page cache of a machine whose program was killed.
 Result<void> LogCore::sync_recovered(const Recovered& recovered) {
   TRY(disk_.sync_dir(journal_folder(options_.dir)));
-  if (!recovered.sealed.empty()) {
-    TRY_ASSIGN(file, disk_.open(journal_path(options_.dir, recovered.sealed.back().number), world::Open::write));
-    TRY(file->sync_data());
-  }
-  if (recovered.open) TRY(recovered.open->file->sync_data());
-  return {};
+  if (!recovered.sealed.empty() && recovered.rows.groups.empty()) TRY(rewrite_seal(recovered.sealed.back()));
+  return recovered.open ? rewrite_tail(recovered) : Result<void>{};
 }
 
 // The new incarnation is durable before anything is appended under it.

@@ -173,7 +173,8 @@ class Recovery {
     content.groups = std::move(replay.rows.groups);
     for (auto& [id, s] : state.streams) content.streams.push_back({id, s.end, s.max_timestamp, s.tenant});
     for (auto& [key, window] : state.producers.windows()) content.producers.push_back({key, window});
-    sealed_.remember_rebuilt(known.number, encode_seal(content, footer));
+    auto pages = encode_seal(content, footer);
+    sealed_.remember_rebuilt(footer, std::move(pages));
     state_.sealed.push_back(footer);
     ++state_.report.seals_rebuilt;
   }

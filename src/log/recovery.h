@@ -70,6 +70,7 @@ struct Recovered {
   StreamStates streams;
   Producers producers;
   Jsn next{1};
+  Jsn durable;              // highest that any good group mentions
   Incarnation incarnation;  // highest seen
   std::int32_t leader_epoch = 0;
   std::vector<Footer> sealed;  // by number; rebuilt ones included

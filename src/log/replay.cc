@@ -151,6 +151,7 @@ FileReplay Replay::read(FileScan& scan, std::uint64_t number, bool closed, std::
     if (!next) break;
     position = *next;
   }
+  state_.durable = durable_;
   return into;
 }
 

@@ -28,9 +28,25 @@ void SealedFiles::remember_file(std::uint64_t number, std::shared_ptr<world::Fil
   if (files_.size() > files_max) files_.pop_back();
 }
 
-void SealedFiles::remember_rebuilt(std::uint64_t number, std::string pages) {
+void SealedFiles::remember_rebuilt(const Footer& footer, std::string pages) {
   std::lock_guard hold(mutex_);
-  rebuilt_[number] = std::make_shared<const std::string>(std::move(pages));
+  rebuilt_[footer.number] = {footer, std::make_shared<const std::string>(std::move(pages))};
+  for (auto at = pages_.begin(); at != pages_.end();) {
+    bool stale = at->first.number == footer.number;
+    if (stale) page_at_.erase(at->first);
+    at = stale ? pages_.erase(at) : std::next(at);
+  }
+}
+
+bool SealedFiles::is_rebuilt(std::uint64_t number) const {
+  std::lock_guard hold(mutex_);
+  return rebuilt_.contains(number);
+}
+
+Footer SealedFiles::current(const Footer& footer) const {
+  std::lock_guard hold(mutex_);
+  auto found = rebuilt_.find(footer.number);
+  return found == rebuilt_.end() ? footer : found->second.footer;
 }
 
 Result<std::optional<StreamRow>> SealedFiles::stream(const Footer& seal, StreamId id) {
@@ -65,7 +81,7 @@ Result<SealedFiles::Page> SealedFiles::load(const Footer& seal, PageKind kind, s
   std::shared_ptr<const std::string> rebuilt;
   {
     std::lock_guard hold(mutex_);
-    if (auto found = rebuilt_.find(seal.number); found != rebuilt_.end()) rebuilt = found->second;
+    if (auto found = rebuilt_.find(seal.number); found != rebuilt_.end()) rebuilt = found->second.pages;
   }
   std::string bytes;
   if (rebuilt) {

@@ -23,7 +23,10 @@ class SealedFiles {
   Result<std::shared_ptr<world::File>> file(std::uint64_t number);
   void remember_file(std::uint64_t number, std::shared_ptr<world::File> file);
   // `pages` as encode_seal() made them: table positions count from footer.data_end.
-  void remember_rebuilt(std::uint64_t number, std::string pages);
+  void remember_rebuilt(const Footer& footer, std::string pages);
+  bool is_rebuilt(std::uint64_t number) const;
+  // The footer to read by: the rebuilt one, where there is one.
+  Footer current(const Footer& footer) const;
 
   // Row `i` of one of the tables.
   template <class Row>
@@ -72,11 +75,15 @@ class SealedFiles {
 
   world::Disk& disk_;
   std::string dir_;
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::list<std::pair<std::uint64_t, std::shared_ptr<world::File>>> files_;  // most recently used first
   std::list<std::pair<PageKey, Page>> pages_;
   std::unordered_map<PageKey, std::list<std::pair<PageKey, Page>>::iterator, PageKeyHash> page_at_;
-  std::unordered_map<std::uint64_t, std::shared_ptr<const std::string>> rebuilt_;
+  struct Rebuilt {
+    Footer footer;
+    std::shared_ptr<const std::string> pages;
+  };
+  std::unordered_map<std::uint64_t, Rebuilt> rebuilt_;
 };
 
 template <class Row>

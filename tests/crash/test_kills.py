@@ -88,13 +88,13 @@ def check_capture(server, postgres):
     tables, snapshots = {}, {}
     for table, events in topics.items():
         tables[table], snapshots[table] = captured.check_order(events)
-    changes = captured.check_audit(postgres, topics, snapshots)
+    covered = captured.check_audit(postgres, topics, snapshots)
     orders = {k: (k, r["customer"], r["status"], r["amount"], r["price"], r["note"], captured.microseconds(r["placed"]), r["ver"]) for k, r in tables["orders"].items()}
     captured.compare_tables("orders", orders, captured.database_rows(
         postgres, "orders", "id, customer, status, amount, price::text, note, (extract(epoch FROM placed) * 1000000)::bigint, ver"))
     accounts = {k: (k, r["kind"], r["balance"], r["ver"]) for k, r in tables["accounts"].items()}
     captured.compare_tables("accounts", accounts, captured.database_rows(postgres, "accounts", "id, kind, balance, ver"))
-    return changes, len(snapshots["orders"])
+    return sum(len(events) for events in topics.values()), len(snapshots["orders"]), covered
 
 
 def check_produced(server, producer):
@@ -123,8 +123,8 @@ def test_fifty_kills_lose_double_and_reorder_nothing():
     producer = records.finish(seconds=60)
     write_marker(server, postgres)
     check_answers(server, postgres)
-    changes, snapshot_rows = check_capture(server, postgres)
+    records, snapshot_rows, covered = check_capture(server, postgres)
     check_produced(server, producer)
-    print(f"{load.transactions} transactions, {snapshot_rows} rows in the snapshot, which {unfinished} kills interrupted, {changes} changes captured, "
-          f"{len(producer.acknowledged)} produced records acknowledged", flush=True)
+    print(f"{load.transactions} transactions, {snapshot_rows} rows in the snapshot, which {unfinished} kills interrupted and which covers {covered} changes; "
+          f"{records} records captured, {len(producer.acknowledged)} produced records acknowledged", flush=True)
     assert unfinished, "no kill hit the snapshot; make it larger"

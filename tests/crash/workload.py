@@ -22,7 +22,8 @@ CREATE SEQUENCE order_ids START 10000000;
 CREATE TABLE orders (id bigint PRIMARY KEY, customer int NOT NULL, status text NOT NULL, amount bigint NOT NULL, price numeric(10,2),
   note text, placed timestamptz NOT NULL DEFAULT clock_timestamp(), ver bigint NOT NULL);
 CREATE TABLE accounts (id int PRIMARY KEY, kind text NOT NULL, balance bigint NOT NULL, ver bigint NOT NULL);
-CREATE TABLE audit (tx bigint NOT NULL, source text NOT NULL, op char NOT NULL, id bigint NOT NULL, ver bigint NOT NULL);
+CREATE TABLE audit (tx bigint NOT NULL, source text NOT NULL, op char NOT NULL, id bigint NOT NULL, ver bigint NOT NULL,
+  at pg_lsn NOT NULL DEFAULT pg_current_wal_insert_lsn());
 ALTER TABLE orders REPLICA IDENTITY FULL;
 ALTER TABLE accounts REPLICA IDENTITY FULL;
 INSERT INTO orders SELECT n, n % CUSTOMERS, (ARRAY['placed','paid','packed','shipped','returned'])[1 + n % 5], n % 1000, n / 100.0,

@@ -1,0 +1,40 @@
+#include "app/log_meter.h"
+
+#include "observe/metrics.h"
+
+namespace tidemill::app {
+
+struct LogMeter::Inside : std::enable_shared_from_this<Inside> {
+  Inside(const log::EmbeddedLog& l, world::Loop& on) : log(&l), loop(on) {}
+
+  void carry() {
+    std::lock_guard hold(mutex);
+    if (!log) return;
+    auto now = log->counters();
+    auto& m = observe::metrics();
+    m.counter("tidemill_log_appended_bytes_total").add(now.bytes - last.bytes);
+    m.counter("tidemill_log_appended_records_total").add(now.records - last.records);
+    m.counter("tidemill_log_groups_total").add(now.groups - last.groups);
+    m.counter("tidemill_log_refused_total", {{"reason", "full"}}).add(now.refused_full - last.refused_full);
+    m.counter("tidemill_log_refused_total", {{"reason", "other"}}).add((now.refused - now.refused_full) - (last.refused - last.refused_full));
+    m.gauge("tidemill_log_durable_jsn").set(static_cast<double>(log->durable_jsn().value));
+    last = now;
+    loop.run_after(std::chrono::seconds(1), [self = shared_from_this()] { self->carry(); });
+  }
+
+  std::mutex mutex;
+  const log::EmbeddedLog* log;  // nullptr once the meter is gone
+  world::Loop& loop;
+  log::LogCounters last;
+};
+
+LogMeter::LogMeter(const log::EmbeddedLog& log, runtime::Shards& shards) : inside_(std::make_shared<Inside>(log, shards.pick().loop)) {
+  inside_->loop.post([inside = inside_] { inside->carry(); });
+}
+
+LogMeter::~LogMeter() {
+  std::lock_guard hold(inside_->mutex);
+  inside_->log = nullptr;
+}
+
+}  // namespace tidemill::app

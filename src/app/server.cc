@@ -1,0 +1,193 @@
+#include "app/server.h"
+
+#include <fmt/core.h>
+#include <unistd.h>
+
+#include "app/exit_code.h"
+#include "app/listening_file.h"
+#include "app/log_meter.h"
+#include "broker/broker.h"
+#include "catalog/catalog.h"
+#include "log/embedded_log.h"
+#include "observe/log.h"
+#include "observe/metrics.h"
+#include "runtime/shards.h"
+#include "serve/http/operations.h"
+#include "serve/kafka/kafka_server.h"
+#include "settings/settings.h"
+#include "world/real.h"
+
+namespace tidemill::app {
+
+// Everything that runs, in the order in which it is made; it goes in the reverse order.
+struct Server::Inside {
+  explicit Inside(const settings::Settings& s) : settings(s) {}
+  ~Inside() { stop(); }
+
+  Result<void> open_log();
+  Result<void> open_listeners();
+  Result<void> open_kafka();
+  Result<void> open_http();
+  serve::HttpServerOptions http_options(const char* name, const settings::ListenAddress& at);
+  std::optional<std::string> not_ready() const;
+  void warn_of_missing_listeners() const;
+  void stop();
+
+  settings::Settings settings;
+  world::Disk& disk = world::real_disk();
+  world::Clock& clock = world::real_clock();
+  std::unique_ptr<ListeningFile> listening;
+  std::unique_ptr<log::EmbeddedLog> log;
+  std::unique_ptr<catalog::Catalog> catalog;
+  std::unique_ptr<runtime::Shards> shards;
+  std::unique_ptr<LogMeter> meter;
+  std::unique_ptr<world::Net> net;
+  std::unique_ptr<broker::Broker> broker;
+  std::unique_ptr<serve::KafkaServer> kafka;
+  std::unique_ptr<serve::HttpServer> http;
+  std::map<std::string, world::Address> addresses;
+  std::atomic<bool> ready = false;
+};
+
+namespace {
+
+world::Address address_of(const settings::ListenAddress& at) { return {at.host, at.port}; }
+
+// What cannot be written cannot be promised: say why, and end before anything else is acknowledged.
+void end_at_once(const Error& error) {
+  log_error("log.failed", {{"error.message", error.text()}});
+  ::_exit(exit_fatal);
+}
+
+void report_recovery(const log::RecoveryReport& report, std::uint64_t start_ns, std::uint64_t now_ns) {
+  auto ms = (now_ns - start_ns) / 1'000'000;
+  log_info("log.recovered", {{"event.duration_ms", ms}, {"log.groups_scanned", report.groups_scanned}, {"log.tail_dropped", report.tail_dropped}, {"log.corruptions", report.corruption.size()}});
+  observe::metrics().gauge("tidemill_log_recovery_duration_seconds").set(static_cast<double>(ms) / 1000);
+}
+
+}  // namespace
+
+Result<void> Server::Inside::open_log() {
+  auto started = static_cast<std::uint64_t>(clock.monotonic_ns());
+  auto& dir = settings.data_dir;
+  TRY(disk.make_dirs(dir));
+  log::EmbeddedOptions options{.dir = dir,
+                               .journal_file_bytes = settings.log_journal_file_bytes,
+                               .group_bytes_max = settings.log_group_bytes_max,
+                               .batch_bytes_max = settings.log_batch_bytes_max,
+                               .tail_cache_bytes = settings.log_tail_cache_bytes,
+                               .on_fatal = end_at_once};
+  TRY_ASSIGN(opened, log::EmbeddedLog::open(disk, clock, std::move(options)));
+  log = std::move(opened);
+  report_recovery(log->recovery(), started, static_cast<std::uint64_t>(clock.monotonic_ns()));
+  // Only now is the directory ours: another server's file must not be touched.
+  listening = std::make_unique<ListeningFile>(disk, dir);
+  TRY_ASSIGN(followed, catalog::Catalog::open(*log, disk, clock, world::real_random(), dir + "/catalog"));
+  catalog = std::move(followed);
+  return {};
+}
+
+Result<void> Server::Inside::open_kafka() {
+  broker = std::make_unique<broker::Broker>(broker::Broker{*catalog, *log,
+                                                           {.partitions_default = static_cast<std::int32_t>(settings.kafka_default_partitions),
+                                                            .partitions_max = static_cast<std::int32_t>(settings.kafka_partitions_max),
+                                                            .auto_create_topics = settings.kafka_auto_create_topics,
+                                                            .fetch_bytes_max = settings.kafka_fetch_bytes_max}});
+  if (settings.kafka_listen.off) return {};
+  serve::KafkaServerOptions options{.address = address_of(settings.kafka_listen),
+                                    .connections_max = settings.kafka_connections_max,
+                                    .limits = {.request_bytes_max = settings.kafka_frame_bytes_max,
+                                               .in_flight_max = settings.kafka_requests_in_flight_max,
+                                               .idle = settings.kafka_idle_timeout}};
+  if (!settings.kafka_advertised.empty()) {
+    TRY_ASSIGN(advertised, world::parse_address(settings.kafka_advertised));
+    options.advertised = advertised;
+  }
+  kafka = std::make_unique<serve::KafkaServer>(*net, *shards, *broker, std::move(options));
+  TRY(kafka->start());
+  addresses["kafka"] = kafka->address();
+  return {};
+}
+
+serve::HttpServerOptions Server::Inside::http_options(const char* name, const settings::ListenAddress& at) {
+  return {.name = name,
+          .address = address_of(at),
+          .body_bytes_max = settings.http_body_bytes_max,
+          .connections_max = settings.http_connections_max,
+          .idle_timeout = settings.http_idle_timeout};
+}
+
+std::optional<std::string> Server::Inside::not_ready() const {
+  if (!ready) return "starting";
+  return std::nullopt;
+}
+
+Result<void> Server::Inside::open_http() {
+  if (settings.http_listen.off) return {};
+  http = std::make_unique<serve::HttpServer>(*net, *shards, http_options("http", settings.http_listen));
+  serve::add_operations(*http, [this] { return not_ready(); });
+  TRY(http->start());
+  addresses["http"] = http->address();
+  return {};
+}
+
+void Server::Inside::warn_of_missing_listeners() const {
+  for (auto& [name, at] : {std::pair{"registry", settings.registry_listen}, std::pair{"postgres", settings.postgres_listen}})
+    if (!at.off) log_warn("listener.not_built", {{"listener", name}, {"message", "this version has no such listener; set it to off to silence this"}});
+}
+
+Result<void> Server::Inside::open_listeners() {
+  net = world::real_net();
+  TRY(open_kafka());
+  TRY(open_http());
+  warn_of_missing_listeners();
+  for (auto& [name, address] : addresses) log_info("listener.started", {{"listener", name}, {"server.address", address.text()}});
+  ready = true;
+  return listening->publish(addresses);
+}
+
+void Server::Inside::stop() {
+  ready = false;
+  if (listening) listening->withdraw();
+  if (kafka) kafka->stop();
+  if (http) http->stop();
+  kafka.reset();
+  http.reset();
+  meter.reset();
+  if (catalog) {
+    if (auto kept = catalog->snapshot(); !kept) log_warn("catalog.snapshot_failed", {{"error.message", kept.error().text()}});
+  }
+  if (log) log->stop();
+  if (shards) shards->stop();
+  net.reset();
+  catalog.reset();
+  listening.reset();
+  log.reset();
+  shards.reset();
+}
+
+Server::Server(std::unique_ptr<Inside> inside) : inside_(std::move(inside)) {}
+Server::~Server() { stop(); }
+void Server::stop() {
+  if (inside_) inside_->stop();
+}
+
+Result<std::unique_ptr<Server>> Server::start(const settings::Settings& settings) {
+  observe::set_log_target({.level = observe::level_of(settings.observe_log_level), .format = observe::format_of(settings.observe_log_format)});
+  auto inside = std::make_unique<Inside>(settings);
+  TRY(inside->open_log());
+  inside->shards = std::make_unique<runtime::Shards>(settings.runtime_shards);
+  inside->meter = std::make_unique<LogMeter>(*inside->log, *inside->shards);
+  TRY(inside->open_listeners());
+  return std::unique_ptr<Server>(new Server(std::move(inside)));
+}
+
+const std::map<std::string, world::Address>& Server::addresses() const { return inside_->addresses; }
+
+Progress Server::progress() const { return {.captured = 0, .appended = inside_->log->counters().records, .processed = 0}; }
+
+Result<void> Server::execute(const std::string&) { return fail(Code::unsupported, "no SQL yet"); }
+Result<void> Server::put_connector(const std::string&, std::map<std::string, std::string>) { return fail(Code::unsupported, "no connectors yet"); }
+Result<std::int64_t> Server::pull_number(const std::string&) { return fail(Code::unsupported, "no SQL yet"); }
+
+}  // namespace tidemill::app

@@ -1,0 +1,67 @@
+// Two hundred lives of the journal under crashes; and the proof that the simulation would notice if recovery were wrong.
+#include <gtest/gtest.h>
+
+#include "log/journal_sim.h"
+
+namespace tidemill::log {
+namespace {
+
+// More on request: TIDEMILL_SEEDS=20000 build/log_test --gtest_filter='JournalSim.*'
+std::uint64_t wanted_seeds() {
+  auto* text = std::getenv("TIDEMILL_SEEDS");
+  return text ? std::strtoull(text, nullptr, 10) : 200;
+}
+const std::uint64_t seeds = wanted_seeds();
+
+TEST(JournalSim, no_seed_loses_doubles_moves_or_changes_what_was_acknowledged) {
+  JournalSim::Seen total;
+  for (std::uint64_t seed = 1; seed <= seeds; ++seed) {
+    JournalSim sim(seed, RecoveryFlaw::none);
+    auto broken = sim.run();
+    ASSERT_EQ(broken, "");
+    auto& seen = sim.seen();
+    total.seals += seen.seals;
+    total.tails += seen.tails;
+    total.recoveries += seen.recoveries;
+    total.batches += seen.batches;
+    total.duplicates += seen.duplicates;
+    total.full += seen.full;
+    total.kills += seen.kills;
+    total.crashed_opens += seen.crashed_opens;
+    total.survived += seen.survived;
+    total.lost += seen.lost;
+  }
+  fmt::print("{} recoveries, {} crashed ones, {} kills, {} seals, {} tails dropped, {} batches checked, {} duplicates recognised, {} refused by a "
+             "full disk, unanswered: {} survived, {} lost\n",
+             total.recoveries, total.crashed_opens, total.kills, total.seals, total.tails, total.batches, total.duplicates, total.full, total.survived, total.lost);
+  // A simulation that never meets the hard cases proves nothing.
+  EXPECT_GT(total.seals, seeds);
+  EXPECT_GT(total.tails, seeds / 4);
+  EXPECT_GT(total.crashed_opens, seeds / 4);
+  EXPECT_GT(total.duplicates, seeds / 4);
+  EXPECT_GT(total.full, 0u);
+  EXPECT_GT(total.survived, seeds / 4);
+  EXPECT_GT(total.lost, seeds / 4);
+}
+
+TEST(JournalSim, the_same_seed_makes_the_same_run) {
+  for (std::uint64_t seed = 1; seed <= 5; ++seed) {
+    JournalSim first(seed, RecoveryFlaw::none), second(seed, RecoveryFlaw::none);
+    ASSERT_EQ(first.run(), second.run());
+    EXPECT_EQ(first.trace(), second.trace());
+  }
+}
+
+TEST(JournalSim, recovery_that_ignores_the_incarnation_is_found_out) {
+  for (std::uint64_t seed = 1; seed <= seeds; ++seed) {
+    JournalSim sim(seed, RecoveryFlaw::ignore_incarnation);
+    if (auto broken = sim.run(); !broken.empty()) {
+      fmt::print("found: {}\n", broken);
+      return;
+    }
+  }
+  FAIL() << "no seed noticed";
+}
+
+}  // namespace
+}  // namespace tidemill::log
