@@ -32,6 +32,7 @@ class Client {
     EXPECT_EQ(::send(fd_, text.data(), text.size(), MSG_NOSIGNAL), static_cast<ssize_t>(text.size()));
   }
   ~Client() { ::close(fd_); }
+  Client(const Client&) = delete;
 
   // Everything so far, up to when it contains `piece` (or the connection ends).
   const std::string& until(std::string_view piece) {
@@ -192,7 +193,7 @@ TEST_F(KsqlServerTest, the_delimited_form_has_a_line_of_names_and_a_line_for_eac
 
 TEST_F(KsqlServerTest, push_queries_are_counted_and_end_with_their_client_or_by_request) {
   make_orders();
-  auto first = std::make_unique<Client>(post("/query", "SELECT * FROM orders EMIT CHANGES;"));
+  auto first = std::make_unique<Client>(port_, "POST", "/query", json{{"ksql", "SELECT * FROM orders EMIT CHANGES;"}}.dump());
   auto second = post("/query", "SELECT * FROM orders EMIT CHANGES;");
   first->until("header");
   auto head = second.until("schema");
@@ -238,7 +239,8 @@ TEST_F(KsqlServerTest, what_exists_is_shown_and_described) {
   ksql("CREATE TABLE hourly AS SELECT city, COUNT(*) AS n FROM orders WINDOW TUMBLING (SIZE 1 HOUR) GROUP BY city;");
   EXPECT_EQ(ksql("LIST STREAMS;")[0]["streams"], json::parse(R"([{"type":"STREAM","name":"ORDERS","topic":"orders","keyFormat":"KAFKA","valueFormat":"JSON","isWindowed":false}])"));
   EXPECT_EQ(ksql("SHOW TABLES;")[0]["tables"][0]["isWindowed"], true);
-  EXPECT_EQ(ksql("SHOW TOPICS;")[0]["topics"][1], json::parse(R"({"name":"orders","replicaInfo":[1,1]})"));
+  auto topics = ksql("SHOW TOPICS;")[0]["topics"];
+  EXPECT_NE(std::find(topics.begin(), topics.end(), json::parse(R"({"name":"orders","replicaInfo":[1,1]})")), topics.end()) << topics;
   auto described = ksql("DESCRIBE orders EXTENDED;")[0]["sourceDescription"];
   EXPECT_EQ(described["fields"][0], json::parse(R"({"name":"ID","schema":{"type":"INTEGER","fields":null,"memberSchema":null},"type":"KEY"})"));
   EXPECT_EQ(described["fields"][2]["schema"]["parameters"], json::parse(R"({"precision":8,"scale":2})"));
