@@ -28,6 +28,7 @@ struct QueryOptions {
   std::string dir;  // snapshots live in dir/<query id>/
   std::size_t batch_rows_max = 8192;
   std::int64_t snapshot_interval_ms = 10000;
+  std::string processing_log_topic = "default_ksql_processing_log";  // <service id>ksql_processing_log; made per tenant when first needed
 };
 
 enum class QueryState : std::uint8_t { running, error, stopped };

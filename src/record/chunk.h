@@ -1,7 +1,8 @@
 // Rows in columns: what operators work on. A Chunk is owned by one query's task and reused from step to step.
 //
 // Always true: every column of a chunk has as many rows as `ops`, or none because nobody reads it; a text view points into the
-// holds, or into something that outlives the chunk. Clearing the chunk ends all its views: state copies what it keeps.
+// chunk's arena, into a buffer the arena holds, or into something that outlives the chunk. Clearing the chunk ends all its views:
+// state copies what it keeps.
 #pragma once
 
 #include <cstdint>

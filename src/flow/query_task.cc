@@ -1,0 +1,177 @@
+#include "flow/query_task.h"
+
+#include <algorithm>
+
+#include "flow/key_table.h"
+#include "flow/processing_log.h"
+
+namespace tidemill::flow {
+namespace {
+
+constexpr std::uint64_t unrecorded_rows_max = 65536;
+constexpr std::size_t step_input_bytes = 1u << 20;
+
+}  // namespace
+
+Result<std::unique_ptr<QueryTask>> QueryTask::open(log::Log& log, world::Disk* disk, TaskSpec spec) {
+  std::unique_ptr<QueryTask> task(new QueryTask(log, std::move(spec)));
+  bool table_sink = task->spec_.plan->sink && task->spec_.plan->sink->kind == sql::SourceKind::table;
+  TRY_ASSIGN(pipeline, Pipeline::make(task->spec_.plan, table_sink));
+  task->pipeline_ = std::move(pipeline);
+  TRY_ASSIGN(output, OutputWriter::make(task->spec_, log.append_bytes_max()));
+  task->output_ = std::move(output);
+  if (disk && !task->spec_.snapshot_dir.empty()) task->snapshots_.emplace(*disk, task->spec_.snapshot_dir, task->fingerprint());
+  TRY(task->recover());
+  return task;
+}
+
+// A snapshot fits only the plan it was made with.
+std::uint64_t QueryTask::fingerprint() const {
+  auto& plan = *spec_.plan;
+  std::string text = spec_.id + "\n" + (plan.sink ? plan.sink->statement : "") + "\n" + plan.source.topic;
+  for (auto& column : plan.source.columns) text += "\n" + column.name + " " + column.type.text();
+  for (auto& expr : plan.group_by) text += "\ng " + expr->type.text();
+  for (auto& aggregate : plan.aggregates) text += "\na " + std::to_string(static_cast<int>(aggregate.kind)) + aggregate.type.text();
+  for (auto& output : plan.outputs) text += "\no " + output.name + " " + output.type.text();
+  return hash_bytes(text);
+}
+
+Positions QueryTask::starting_positions() const {
+  Positions out;
+  for (auto stream : spec_.inputs) {
+    auto bounds = log_.bounds(stream);
+    out.inputs.push_back({stream, spec_.from_earliest ? bounds.start : bounds.end});
+  }
+  return out;
+}
+
+Result<void> QueryTask::recover() {
+  TRY_ASSIGN(kept, load_positions(log_, spec_.positions));
+  if (!kept) {
+    first_start_ = true;
+    at_ = starting_positions();
+    input_.seek(at_.inputs);
+    return {};
+  }
+  auto add_new_partitions = [&](Positions& p) {
+    while (p.inputs.size() < spec_.inputs.size()) p.inputs.push_back({spec_.inputs[p.inputs.size()], Offset(0)});
+  };
+  add_new_partitions(kept->first);
+  add_new_partitions(kept->last);
+  if (snapshots_) {
+    auto restore = [&](ByteReader& state) {
+      if (pipeline_->read_state(state)) return true;
+      auto fresh = Pipeline::make(spec_.plan, spec_.plan->sink->kind == sql::SourceKind::table);  // half read is not fresh
+      if (fresh) pipeline_ = std::move(*fresh);
+      return false;
+    };
+    if (auto from = snapshots_->load(restore)) {
+      add_new_partitions(*from);
+      begin_at(*from, kept->last);
+      return {};
+    }
+  }
+  begin_at(kept->first, kept->last);
+  return {};
+}
+
+// Goes on from `from`, replaying up to `until` when that is further on.
+void QueryTask::begin_at(const Positions& from, const Positions& until) {
+  at_ = from;
+  until_ = until.inputs;
+  bool ahead = false;
+  for (std::size_t i = 0; i < from.inputs.size(); ++i) {
+    if (until.inputs[i].next > from.inputs[i].next) replaying_ = true;
+    if (until.inputs[i].next < from.inputs[i].next) ahead = true;
+  }
+  if (!ahead) at_.outputs_ahead = until.outputs_ahead;  // else everything recorded is behind the snapshot
+  input_.seek(at_.inputs);
+}
+
+Result<std::size_t> QueryTask::read_input(Jsn horizon) {
+  pipeline_->clear();
+  auto& chunk = pipeline_->input();
+  auto visit = [&](const record::RecordView& record, const record::RowOrigin& origin) {
+    if (!pipeline_->decoder().decode(record, origin, chunk)) {
+      auto& error = pipeline_->decoder().error();
+      note_bad(true, error.in_key, origin, error.message);
+    }
+    return true;
+  };
+  auto unreadable = [&](const record::RowOrigin& origin, const Error& error) { note_bad(true, false, origin, error.message); };
+  MergedInput::Limits limits{spec_.batch_rows_max, step_input_bytes, horizon, replaying_ ? &until_ : nullptr};
+  return input_.read(limits, chunk.arena, visit, unreadable);
+}
+
+void QueryTask::note_bad(bool reading, bool in_key, const record::RowOrigin& origin, std::string_view message) {
+  if (replaying_) return;
+  if (reading) ++counts_.rows_bad;
+  auto what = reading ? ProcessingError::What::deserialization : ProcessingError::What::processing;
+  write_processing_error({what, spec_.id, spec_.plan->source.topic, in_key, message, origin}, error_json_);
+  output_->add_processing_error(error_json_, origin.timestamp_ms);
+}
+
+void QueryTask::write_bad_rows() {
+  for (auto& row : bad_) note_bad(false, false, row.origin, row.message);
+  bad_.clear();
+}
+
+Result<QueryTask::Step> QueryTask::step() {
+  Step step;
+  if (std::exchange(first_start_, false)) {  // where we begin is decided once and for all
+    step.moved = true;
+    step.appends.push_back(record_positions());
+    return step;
+  }
+  auto horizon = log_.durable_jsn();
+  auto before = at_;
+  if (!replaying_) output_->begin(before);
+  TRY_ASSIGN(records, read_input(horizon));
+  at_.inputs = input_.positions();
+  at_.horizon = horizon;
+  bool was_replaying = replaying_;
+  if (replaying_) {
+    replaying_ = false;
+    for (std::size_t i = 0; i < at_.inputs.size(); ++i) replaying_ |= at_.inputs[i].next < until_[i].next;
+    if (replaying_ && records == 0) return fail(Code::corrupt, "input of query " + spec_.id + " ends before its recorded positions");
+  }
+  if (records == 0 && !was_replaying) return step;
+  step.moved = true;
+  unsaved_rows_ += records;
+  auto ran = pipeline_->run(bad_);
+  if (!ran) return ran.error();
+  if (was_replaying) {
+    bad_.clear();
+    return step;
+  }
+  counts_.rows_in += records;
+  for (auto& result : pipeline_->results()) output_->add(result, *pipeline_);
+  write_bad_rows();
+  step.appends = output_->finish(at_);
+  unrecorded_rows_ = step.appends.empty() ? unrecorded_rows_ + records : 0;
+  if (unrecorded_rows_ >= unrecorded_rows_max) step.appends.push_back(record_positions());
+  return step;
+}
+
+log::Append QueryTask::record_positions() {
+  unrecorded_rows_ = 0;
+  return output_->only_positions(at_);
+}
+
+Result<void> QueryTask::snapshot() {
+  if (!snapshots_ || replaying_ || !snapshot_due()) return {};
+  ByteWriter state;
+  pipeline_->write_state(state);
+  TRY(snapshots_->save(at_, state.view()));
+  unsaved_rows_ = 0;
+  return {};
+}
+
+TaskCounts QueryTask::counts() const {
+  auto out = counts_;
+  out.rows_out = output_->records_out();
+  out.rows_lost = input_.lost();
+  return out;
+}
+
+}  // namespace tidemill::flow
