@@ -1,7 +1,7 @@
 """Runs the tests: unit programs, scripts through the real ports, fuzz targets; ends with 'N passed, N failed'.
 
-quick: unit programs and scripts. plain: also the crash campaign and fifteen seconds of each fuzz target. long: also the unit and script
-tests under the address and undefined behaviour sanitizers. A script test is a function test_* in tests/*/test_*.py; those in tests/crash are
+quick and plain: unit programs and scripts. long: also the crash campaign, the fuzz targets, and the unit and script tests under the
+address and undefined behaviour sanitizers. A script test is a function test_* in tests/*/test_*.py; those in tests/crash are
 not quick. `python3 tests/run.py only PATTERN` runs what matches."""
 
 import importlib.util
@@ -108,10 +108,9 @@ def main():
     if kind != "only":
         rooms()
     unit_programs(ROOT / "build", pattern)
-    scripts(pattern, with_crash=kind != "quick")
-    if kind in ("plain", "long"):
-        fuzz(15 if kind == "plain" else 120)
+    scripts(pattern, with_crash=kind == "long")
     if kind == "long":
+        fuzz(120)
         sanitized()
     for name in failed:
         print(f"failed: {name}")

@@ -3,17 +3,23 @@
 #include <fmt/core.h>
 #include <unistd.h>
 
+#include <future>
+
 #include "app/exit_code.h"
 #include "app/listening_file.h"
 #include "app/log_meter.h"
 #include "broker/broker.h"
 #include "catalog/catalog.h"
+#include "connect/connectors.h"
+#include "flow/queries.h"
 #include "log/embedded_log.h"
 #include "observe/log.h"
 #include "observe/metrics.h"
 #include "runtime/shards.h"
+#include "serve/connect/connect_server.h"
 #include "serve/http/operations.h"
 #include "serve/kafka/kafka_server.h"
+#include "serve/ksql/ksql_server.h"
 #include "settings/settings.h"
 #include "world/real.h"
 
@@ -26,7 +32,10 @@ struct Server::Inside {
 
   Result<void> open_log();
   Result<void> open_listeners();
+  Result<void> open_engine();
   Result<void> open_kafka();
+  Result<void> open_connect();
+  Result<void> open_ksql();
   Result<void> open_http();
   serve::HttpServerOptions http_options(const char* name, const settings::ListenAddress& at);
   std::optional<std::string> not_ready() const;
@@ -41,9 +50,13 @@ struct Server::Inside {
   std::unique_ptr<catalog::Catalog> catalog;
   std::unique_ptr<runtime::Shards> shards;
   std::unique_ptr<LogMeter> meter;
+  std::unique_ptr<flow::Queries> queries;
+  std::unique_ptr<connect::Connectors> connectors;
   std::unique_ptr<world::Net> net;
   std::unique_ptr<broker::Broker> broker;
   std::unique_ptr<serve::KafkaServer> kafka;
+  std::unique_ptr<serve::ConnectServer> connect;
+  std::unique_ptr<serve::ksql::KsqlServer> ksql;
   std::unique_ptr<serve::HttpServer> http;
   std::map<std::string, world::Address> addresses;
   std::atomic<bool> ready = false;
@@ -84,6 +97,35 @@ Result<void> Server::Inside::open_log() {
   listening = std::make_unique<ListeningFile>(disk, dir);
   TRY_ASSIGN(followed, catalog::Catalog::open(*log, disk, clock, world::real_random(), dir + "/catalog"));
   catalog = std::move(followed);
+  return {};
+}
+
+Result<void> Server::Inside::open_engine() {
+  shards = std::make_unique<runtime::Shards>(settings.runtime_shards);
+  meter = std::make_unique<LogMeter>(*log, *shards);
+  flow::QueryOptions options{.dir = settings.data_dir + "/state",
+                             .batch_rows_max = settings.flow_batch_rows_max,
+                             .snapshot_interval_ms = settings.flow_snapshot_interval_ms.count()};
+  TRY_ASSIGN(running, flow::Queries::open(*log, *catalog, disk, clock, *shards, std::move(options)));
+  queries = std::move(running);
+  TRY_ASSIGN(capturing, connect::Connectors::open({*log, *catalog, clock, settings.connect_append_in_flight_bytes}));
+  connectors = std::move(capturing);
+  return {};
+}
+
+Result<void> Server::Inside::open_connect() {
+  if (settings.connect_listen.off) return {};
+  connect = std::make_unique<serve::ConnectServer>(*net, *shards, *connectors, http_options("connect", settings.connect_listen));
+  TRY(connect->start());
+  addresses["connect"] = connect->address();
+  return {};
+}
+
+Result<void> Server::Inside::open_ksql() {
+  if (settings.ksql_listen.off) return {};
+  ksql = std::make_unique<serve::ksql::KsqlServer>(*net, *shards, *catalog, *queries, serve::ksql::KsqlOptions{.service_id = settings.ksql_service_id, .hosts_allowed = settings.http_hosts_allowed});
+  TRY_ASSIGN(address, ksql->start(address_of(settings.ksql_listen)));
+  addresses["ksql"] = address;
   return {};
 }
 
@@ -133,12 +175,14 @@ Result<void> Server::Inside::open_http() {
 
 void Server::Inside::warn_of_missing_listeners() const {
   for (auto& [name, at] : {std::pair{"registry", settings.registry_listen}, std::pair{"postgres", settings.postgres_listen}})
-    if (!at.off) log_warn("listener.not_built", {{"listener", name}, {"message", "this version has no such listener; set it to off to silence this"}});
+    if (!at.off) log_warn("listener.not_built", {{"listener", name}, {"hint", "this version has no such listener; set it to off to silence this"}});
 }
 
 Result<void> Server::Inside::open_listeners() {
   net = world::real_net();
   TRY(open_kafka());
+  TRY(open_connect());
+  TRY(open_ksql());
   TRY(open_http());
   warn_of_missing_listeners();
   for (auto& [name, address] : addresses) log_info("listener.started", {{"listener", name}, {"server.address", address.text()}});
@@ -150,9 +194,17 @@ void Server::Inside::stop() {
   ready = false;
   if (listening) listening->withdraw();
   if (kafka) kafka->stop();
+  if (connect) connect->stop();
+  if (ksql) ksql->stop();
   if (http) http->stop();
+  if (connectors) connectors->stop();
+  if (queries) queries->stop();
   kafka.reset();
+  connect.reset();
+  ksql.reset();
   http.reset();
+  connectors.reset();
+  queries.reset();
   meter.reset();
   if (catalog) {
     if (auto kept = catalog->snapshot(); !kept) log_warn("catalog.snapshot_failed", {{"error.message", kept.error().text()}});
@@ -176,18 +228,42 @@ Result<std::unique_ptr<Server>> Server::start(const settings::Settings& settings
   observe::set_log_target({.level = observe::level_of(settings.observe_log_level), .format = observe::format_of(settings.observe_log_format)});
   auto inside = std::make_unique<Inside>(settings);
   TRY(inside->open_log());
-  inside->shards = std::make_unique<runtime::Shards>(settings.runtime_shards);
-  inside->meter = std::make_unique<LogMeter>(*inside->log, *inside->shards);
+  TRY(inside->open_engine());
   TRY(inside->open_listeners());
   return std::unique_ptr<Server>(new Server(std::move(inside)));
 }
 
 const std::map<std::string, world::Address>& Server::addresses() const { return inside_->addresses; }
 
-Progress Server::progress() const { return {.captured = 0, .appended = inside_->log->counters().records, .processed = 0}; }
+Progress Server::progress() const {
+  Progress progress{.appended = inside_->log->counters().records};
+  for (auto& q : inside_->queries->statuses(default_tenant)) progress.processed += q.rows_in;
+  return progress;
+}
 
-Result<void> Server::execute(const std::string&) { return fail(Code::unsupported, "no SQL yet"); }
-Result<void> Server::put_connector(const std::string&, std::map<std::string, std::string>) { return fail(Code::unsupported, "no connectors yet"); }
-Result<std::int64_t> Server::pull_number(const std::string&) { return fail(Code::unsupported, "no SQL yet"); }
+Result<void> Server::execute(const std::string& statements) {
+  serve::ksql::Statements executor(*inside_->catalog, *inside_->queries);
+  auto ran = executor.run(default_tenant, statements, {});
+  if (!ran) return fail(Code::invalid, ran.error().message);
+  return {};
+}
+
+Result<void> Server::put_connector(const std::string& name, std::map<std::string, std::string> config) {
+  return inside_->connectors->put(default_tenant, name, std::move(config));
+}
+
+Result<std::int64_t> Server::pull_number(const std::string& query) {
+  TRY_ASSIGN(statements, sql::parse(query));
+  auto* select = statements.empty() ? nullptr : std::get_if<sql::Select>(&statements.front().body);
+  if (!select) return fail(Code::invalid, "not a SELECT");
+  serve::ksql::CatalogSources sources(*inside_->catalog, default_tenant);
+  TRY_ASSIGN(plan, sql::bind_query(*select, sources, {sql::QueryForm::pull}));
+  auto answered = std::make_shared<std::promise<Result<std::vector<flow::ResultRow>>>>();
+  inside_->queries->pull(default_tenant, std::make_shared<const sql::QueryPlan>(std::move(plan)), [answered](auto rows) { answered->set_value(std::move(rows)); });
+  TRY_ASSIGN(rows, answered->get_future().get());
+  if (rows.empty() || rows.front().columns.empty()) return std::int64_t{0};
+  auto* number = std::get_if<std::int64_t>(&rows.front().columns.back().data);
+  return number ? *number : 0;
+}
 
 }  // namespace tidemill::app

@@ -1,0 +1,57 @@
+#include "serve/ksql/push_rows.h"
+
+namespace tidemill::serve::ksql {
+
+flow::PushSink PushRows::sink() {
+  auto self = shared_from_this();
+  flow::PushSink sink;
+  sink.rows = [self](std::vector<flow::ResultRow> rows) { return self->add(std::move(rows)); };
+  sink.end = [self](Result<void> result) { self->finish(std::move(result)); };
+  return sink;
+}
+
+// With the lock held. One notification on its way is enough.
+void PushRows::wake() {
+  if (woken_) return;
+  woken_ = true;
+  loop_.post([self = shared_from_this()] { self->changed_.notify(); });
+}
+
+bool PushRows::add(std::vector<flow::ResultRow> rows) {
+  std::lock_guard hold(mutex_);
+  if (cancelled_ || end_) return false;
+  for (auto& row : rows) {
+    if (left_ && *left_ == 0) break;
+    if (left_) --*left_;
+    writer_.append(bytes_, row);
+  }
+  if (bytes_.size() > push_bytes_max) end_ = fail(Code::too_large, "The client reads more slowly than rows are made", "read faster, or ask for fewer rows");
+  else if (left_ && *left_ == 0) end_ = Result<void>();
+  wake();
+  return !end_;
+}
+
+void PushRows::finish(Result<void> result) {
+  std::lock_guard hold(mutex_);
+  if (!end_) end_ = std::move(result);
+  wake();
+}
+
+void PushRows::cancel() {
+  std::lock_guard hold(mutex_);
+  cancelled_ = true;
+  if (!end_) end_ = Result<void>();
+  wake();
+}
+
+PushRows::Taken PushRows::take() {
+  std::lock_guard hold(mutex_);
+  woken_ = false;
+  Taken taken;
+  taken.bytes.swap(bytes_);
+  taken.end = end_;
+  taken.limit_reached = left_ && *left_ == 0;
+  return taken;
+}
+
+}  // namespace tidemill::serve::ksql
