@@ -108,7 +108,7 @@ def main():
     if kind != "only":
         rooms()
     unit_programs(ROOT / "build", pattern)
-    scripts(pattern, with_crash=kind == "long")
+    scripts(pattern, with_crash=kind in ("long", "only"))
     if kind == "long":
         fuzz(120)
         sanitized()

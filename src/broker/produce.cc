@@ -65,7 +65,8 @@ Produced check_batch(const catalog::Topic& topic, const Slice& records) {
 }
 
 Producing begin_produce(Broker& broker, world::Loop& loop, const catalog::Topic* topic, std::int32_t partition, Slice records, Acks acks) {
-  if (!topic || !has_partition(*topic, partition)) return Producing(refuse(kafka::UNKNOWN_TOPIC_OR_PARTITION, {}));
+  if (!topic) return Producing(refuse(kafka::UNKNOWN_TOPIC_OR_PARTITION, "there is no such topic; create it, or set kafka.auto_create_topics=true"));
+  if (!has_partition(*topic, partition)) return Producing(refuse(kafka::UNKNOWN_TOPIC_OR_PARTITION, fmt::format("{} has {} partitions", topic->name, topic->partitions)));
   if (topic->internal) return Producing(refuse(kafka::INVALID_TOPIC_EXCEPTION, fmt::format("{} belongs to the system", topic->name)));
   if (auto checked = check_batch(*topic, records); checked.refusal) return Producing(std::move(checked));
   log::Append append;

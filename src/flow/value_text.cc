@@ -24,7 +24,8 @@ void append_double(std::string& out, double v) {
   if (std::isnan(v)) { out += "NaN"; return; }
   if (std::isinf(v)) { out += v < 0 ? "-Infinity" : "Infinity"; return; }
   char buffer[32];
-  auto end = std::to_chars(buffer, buffer + sizeof buffer, v, std::chars_format::scientific).ptr;  // d[.ddd]e[+-]xx
+  auto end = std::to_chars(buffer, buffer + sizeof buffer - 1, v, std::chars_format::scientific).ptr;  // d[.ddd]e[+-]xx
+  *end = '\0';  // atoi below reads to it: without, what the stack held before became digits of the exponent
   std::string_view text(buffer, static_cast<std::size_t>(end - buffer));
   if (text.front() == '-') { out.push_back('-'); text.remove_prefix(1); }
   auto mark = text.find('e');

@@ -73,6 +73,7 @@ def check_order(events):
             last = position
             streamed.add(event.key)
         check_link(rows, event)
+    assert not events or events[-1].op != "d", f"{events[-1]} has no tombstone behind it"
     return rows, snapshot
 
 

@@ -10,7 +10,7 @@ import subprocess
 import threading
 import time
 
-INITIAL_ORDERS = 60_000
+INITIAL_ORDERS = 200_000
 CUSTOMERS = 400
 ACCOUNTS = 50
 STATUSES = ("placed", "paid", "packed", "shipped", "returned")

@@ -6,7 +6,7 @@ import subprocess
 import time
 
 import metrics_text
-from harness import Server, http
+from harness import Server, http, wait_for
 
 
 def without_doubles(pairs):
@@ -76,7 +76,8 @@ def test_metrics_are_prometheus_text_and_count_what_happened():
     assert all(name.startswith(("tidemill_", "process_")) for name in before), sorted(before)
     server.kcat("-P", "-t", "orders", input=b"one\ntwo\nthree\n")
     server.records("orders")
-    after = metrics_text.parse(http("GET", server.url("http", "/metrics")).body.decode())
+    after = wait_for("the log's own counters, which are carried over every second", lambda: (
+        (now := metrics_text.parse(http("GET", server.url("http", "/metrics")).body.decode()))["tidemill_log_appended_records_total"][""] >= 3 and now))
     assert after.keys() >= before.keys()
 
     def grown(name):

@@ -1,8 +1,6 @@
 #include "serve/kafka/kafka_server.h"
 
-#include <fmt/core.h>
-
-#include <cstdio>
+#include "observe/log.h"
 
 namespace tidemill::serve {
 
@@ -21,9 +19,8 @@ world::Address plain(world::Address address) {
 
 }  // namespace
 
-void report_to_stderr(std::string_view event, const world::Address& peer, const Error& why) {
-  auto line = fmt::format("{} peer={} code={} why={:?}\n", event, peer.text(), code_name(why.code), why.text());
-  std::fwrite(line.data(), 1, line.size(), stderr);
+void report_to_log(std::string_view event, const world::Address& peer, const Error& why) {
+  log_warn(event, {{"client.address", peer.text()}, {"error.code", code_name(why.code)}, {"error.message", why.text()}});
 }
 
 KafkaServer::KafkaServer(world::Net& net, runtime::Shards& shards, broker::Broker& broker, KafkaServerOptions options)
@@ -98,7 +95,7 @@ Task<void> KafkaServer::serve(std::unique_ptr<world::Connection> connection, wor
   KafkaSession session{broker_, loop, options_.tenant, options_.cluster_id, advertised_to(*connection), {}};
   auto served = std::make_shared<KafkaConnection>(std::move(connection), std::move(session), options_.limits, options_.report);
   if (!enlist(served)) {
-    options_.report("kafka.refused", peer, fail(Code::busy, "too many connections, or stopping", "raise kafka.connections.max"));
+    options_.report("kafka.refused", peer, fail(Code::busy, "too many connections, or stopping", "raise kafka.connections_max"));
     served->close();
     co_return;
   }

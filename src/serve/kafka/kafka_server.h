@@ -15,8 +15,8 @@
 
 namespace tidemill::serve {
 
-// Writes one line to stderr.
-void report_to_stderr(std::string_view event, const world::Address& peer, const Error& why);
+// A warning in the log of the process.
+void report_to_log(std::string_view event, const world::Address& peer, const Error& why);
 
 struct KafkaServerOptions {
   world::Address address;                        // kafka.listen
@@ -25,7 +25,7 @@ struct KafkaServerOptions {
   std::string cluster_id = "tidemill";
   std::size_t connections_max = 10'000;          // one more is closed at once
   KafkaLimits limits;
-  KafkaReport report = report_to_stderr;
+  KafkaReport report = report_to_log;
 };
 
 class KafkaServer {

@@ -21,7 +21,7 @@ Result<std::size_t> frame_length(std::span<const std::byte> first_four, std::siz
   auto bytes = static_cast<std::size_t>(length);
   if (bytes > frame_bytes_max)
     return fail(Code::too_large, fmt::format("a request of {} bytes is over the limit of {}", bytes, frame_bytes_max),
-                "raise kafka.request.bytes.max if the client is right");
+                "raise kafka.frame_bytes_max if the client is right");
   return bytes;
 }
 
