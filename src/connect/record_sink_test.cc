@@ -36,7 +36,7 @@ struct Fixture {
     char name[] = "/tmp/tidemill-sink-XXXXXX";
     dir = ::mkdtemp(name);
     catalog = std::move(*catalog::Catalog::open(log, world::real_disk(), world::real_clock(), world::real_random(), dir));
-    EXPECT_TRUE(catalog->change_and_wait({catalog::CreateTopic{default_tenant, "t"}}));
+    EXPECT_TRUE(catalog->change_and_wait({catalog::CreateTopic{.tenant = default_tenant, .name = "t"}}));
     log.each_ = refuse_each;
   }
   ~Fixture() { EXPECT_EQ(std::system(("rm -rf " + dir).c_str()), 0); }

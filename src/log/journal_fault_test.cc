@@ -3,7 +3,7 @@
 
 #include "bytes/crc32c.h"
 #include "bytes/cursor.h"
-#include "log/core_rig.h"
+#include "log/test_core_rig.h"
 
 namespace tidemill::log {
 namespace {

@@ -2,7 +2,7 @@
 // bit in one file must not take away what lies in the others' groups. Input: pairs of (where, what), applied to a small real journal.
 #include "base/check.h"
 #include "bytes/cursor.h"
-#include "log/core_rig.h"
+#include "log/test_core_rig.h"
 
 namespace {
 

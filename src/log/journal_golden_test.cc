@@ -6,7 +6,7 @@
 #include <fstream>
 #include <iterator>
 
-#include "log/core_rig.h"
+#include "log/test_core_rig.h"
 
 namespace tidemill::log {
 namespace {

@@ -1,7 +1,7 @@
 // Two hundred lives of the journal under crashes; and the proof that the simulation would notice if recovery were wrong.
 #include <gtest/gtest.h>
 
-#include "log/journal_sim.h"
+#include "log/test_journal_sim.h"
 
 namespace tidemill::log {
 namespace {

@@ -1,4 +1,4 @@
-#include "connect/postgres/capture_fixture.h"
+#include "connect/postgres/test_capture.h"
 
 namespace tidemill::connect::postgres {
 

@@ -1,5 +1,5 @@
 // What a connector says when it cannot work, word for word where people act on it; and that it goes on by itself where it can.
-#include "connect/postgres/capture_fixture.h"
+#include "connect/postgres/test_capture.h"
 
 namespace tidemill::connect::postgres {
 
