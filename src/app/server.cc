@@ -99,6 +99,8 @@ Result<void> Server::Inside::open_log() {
   listening = std::make_unique<ListeningFile>(disk, dir);
   TRY_ASSIGN(followed, catalog::Catalog::open(*log, disk, clock, world::real_random(), dir + "/catalog"));
   catalog = std::move(followed);
+  if (auto lost = catalog->lost_records(); lost > 0)
+    log_error("catalog.damage", {{"catalog.records_lost", lost}, {"hint", "definitions may be missing: list topics, queries and connectors, and make them again"}});
   return {};
 }
 
