@@ -104,11 +104,11 @@ LogCore::Round LogCore::gather() {
 void LogCore::take(Round& round, Waiting waiting) {
   auto& entries = waiting.append.entries;
   std::vector<Producers::Item> items;
-  std::vector<std::pair<StreamId, Offset>> ends;
+  std::unordered_map<StreamId, Offset> ends;
   items.reserve(entries.size());
   for (std::size_t i = 0; i < entries.size(); ++i) {
-    auto known = std::find_if(ends.begin(), ends.end(), [&](auto& e) { return e.first == entries[i].stream; });
-    if (known == ends.end()) known = ends.insert(ends.end(), {entries[i].stream, end_of(entries[i].stream)});
+    auto [known, first] = ends.try_emplace(entries[i].stream);
+    if (first) known->second = end_of(entries[i].stream);
     items.push_back({entries[i].stream, waiting.headers[i], known->second});
     known->second += waiting.headers[i].records_count;
   }

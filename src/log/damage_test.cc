@@ -281,5 +281,117 @@ TEST_F(DamageTest, a_clock_that_jumps_ahead_does_not_make_a_resent_batch_a_new_o
   EXPECT_TRUE(again->duplicate);
 }
 
+// A reader that took its footer just before another one found the seal bad and made it again.
+TEST_F(SealedDamageTest, a_footer_from_before_its_seal_was_made_again_is_refused_and_not_misread) {
+  fill(2);
+  auto before = footer_of(1);
+  flip(1, before.data_end - block_bytes + 70);  // a group as well, so that the new seal is shorter
+  flip(1, before.tables[0].position + 40);
+  open();
+  EXPECT_EQ(value_at(0, 0), "v0");
+  ASSERT_TRUE(engine->sealed.is_rebuilt(1));
+  for (std::uint64_t row = 0; row < before.tables[0].rows; ++row) EXPECT_EQ(engine->sealed.row<BatchRow>(before, row).error().code, Code::corrupt);
+  EXPECT_TRUE(engine->sealed.row<BatchRow>(engine->sealed.current(before), 0));
+}
+
+TEST_F(DamageTest, a_stream_that_only_a_damaged_group_knows_keeps_its_offsets_and_a_flipped_id_makes_none) {
+  open();
+  put(1, "a");
+  put(2, "only one");
+  clock.ns += 20'000'000;
+  settle();
+  close();
+  auto at = disk.content(path(1)).find("only one");
+  flip(1, at);
+  open();
+  EXPECT_EQ(end(2), Offset{1});
+  close();
+  flip(1, at);
+  flip(1, 2 * block_bytes + group_header_bytes + 1);  // the id of stream 1, whose record is the first of its group
+  open();
+  EXPECT_EQ(end(2), Offset{1});
+  EXPECT_EQ(engine->core->recovery().corruption.size(), 1u);
+}
+
+TEST_F(DamageTest, a_full_disk_is_told_while_it_lasts_and_not_longer) {
+  open();
+  EXPECT_FALSE(engine->core->refusing());
+  disk.limit_space(disk.used_bytes());
+  while (send(1, std::string(10'000, 'x'))) {}
+  ASSERT_TRUE(engine->core->refusing());
+  EXPECT_EQ(engine->core->refusing()->code, Code::full);
+  EXPECT_FALSE(engine->core->refusing()->hint.empty());
+  disk.limit_space(0);
+  clock.ns += 1'100'000'000;
+  settle();  // asks for a file
+  settle();  // takes it
+  EXPECT_FALSE(engine->core->refusing());
+  put(1, "again");
+}
+
+TEST_F(DamageTest, a_start_without_room_for_its_mark_reads_refuses_and_writes_once_there_is_room) {
+  options.journal_file_bytes = 32 * block_bytes;
+  open();
+  put(1, "kept");
+  disk.limit_space(disk.used_bytes());
+  while (send(1, "x")) {}
+  for (int i = 0; i < 40; ++i) open();
+  ASSERT_FALSE(engine->core->run_started());
+  auto control = one(StreamId{2}, batch_of(1, "control"));
+  control.purpose = Purpose::control;
+  EXPECT_EQ(send(std::move(control)).error().code, Code::full) << "nothing may come before the mark of the start";
+  EXPECT_TRUE(engine->core->refusing());
+  EXPECT_EQ(value_at(1, 0), "kept");
+  auto incarnation = engine->core->incarnation();
+  disk.limit_space(0);
+  clock.ns += 1'100'000'000;
+  settle();  // asks for a file
+  settle();  // takes it
+  EXPECT_TRUE(engine->core->run_started());
+  put(1, "goes on");
+  open();
+  EXPECT_GT(engine->core->incarnation(), incarnation);
+  EXPECT_EQ(value_at(1, end(1).value - 1), "goes on");
+}
+
+TEST_F(DamageTest, an_open_file_that_was_cut_never_gives_a_number_of_a_lost_group_again) {
+  open();
+  for (int i = 0; i < 10; ++i) put(1, "v" + std::to_string(i));
+  auto last = engine->view.durable_jsn();
+  auto epoch = engine->view.bounds(StreamId{1}).leader_epoch;
+  close();
+  (void)(*disk.open(path(1), world::Open::write))->truncate(6 * block_bytes);
+  for (int start = 0; start < 3; ++start) {
+    open();
+    EXPECT_EQ(engine->view.bounds(StreamId{1}).leader_epoch, epoch + 1) << "start " << start;
+    auto done = send(1, "after");
+    ASSERT_TRUE(done);
+    EXPECT_GT(done->jsn, last);
+    last = done->jsn;
+  }
+}
+
+TEST_F(DamageTest, producers_beyond_the_limit_are_forgotten_longest_silent_first) {
+  options.journal_file_bytes = 32 * block_bytes;
+  options.producers_min = 2;
+  options.producers_max = 5;
+  open();
+  auto roll = [&] {
+    for (auto sealed = engine->core->counters().read().files_sealed; engine->core->counters().files_sealed == sealed;) put(2, "x");
+  };
+  for (int p = 0; p < 8; ++p) {
+    clock.ns += 1'000'000;
+    ASSERT_TRUE(send(one(StreamId{1}, idempotent(1, p, 0, 0))));
+  }
+  roll();
+  EXPECT_TRUE(send(one(StreamId{1}, idempotent(1, 7, 0, 0)))->duplicate);
+  EXPECT_TRUE(send(one(StreamId{1}, idempotent(1, 3, 0, 0)))->duplicate);
+  EXPECT_FALSE(send(one(StreamId{1}, idempotent(1, 2, 0, 0)))->duplicate);
+  clock.ns += 25ll * 3600 * 1'000'000'000;
+  roll();
+  EXPECT_TRUE(send(one(StreamId{1}, idempotent(1, 2, 0, 0)))->duplicate) << "the newest ones are kept whatever their age";
+  EXPECT_FALSE(send(one(StreamId{1}, idempotent(1, 4, 0, 0)))->duplicate);
+}
+
 }  // namespace
 }  // namespace tidemill::log

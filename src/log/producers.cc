@@ -72,8 +72,7 @@ void Window::push(SequenceRange range) {
 }
 
 const Window* Producers::find(const Staged& staged, ProducerKey key) const {
-  for (auto& [k, window] : staged.windows)
-    if (k == key) return &window;
+  if (auto ahead = staged.windows.find(key); ahead != staged.windows.end()) return &ahead->second;
   auto found = windows_.find(key);
   return found == windows_.end() ? nullptr : &found->second;
 }
@@ -95,8 +94,7 @@ Result<Producers::Verdict> Producers::check(std::span<const Item> items, std::in
       }
     }
     TRY_ASSIGN(window, follow(before, item, time_ms));
-    std::erase_if(verdict.staged.windows, [&](auto& pair) { return pair.first == key; });
-    verdict.staged.windows.emplace_back(key, window);
+    verdict.staged.windows.insert_or_assign(key, window);
   }
   if (duplicates == 0) {
     verdict.originals.clear();

@@ -64,8 +64,9 @@ class Producers {
   };
 
   // Windows as they would be after an append that was found good.
+  using Windows = std::unordered_map<ProducerKey, Window, ProducerKeyHash>;
   struct Staged {
-    std::vector<std::pair<ProducerKey, Window>> windows;
+    Windows windows;
   };
   struct Verdict {
     bool duplicate = false;
@@ -91,11 +92,11 @@ class Producers {
   };
   void forget(const Keep& keep);
   std::size_t size() const { return windows_.size(); }
-  const std::unordered_map<ProducerKey, Window, ProducerKeyHash>& windows() const { return windows_; }
+  const Windows& windows() const { return windows_; }
 
  private:
   const Window* find(const Staged& staged, ProducerKey key) const;
-  std::unordered_map<ProducerKey, Window, ProducerKeyHash> windows_;
+  Windows windows_;
 };
 
 }  // namespace tidemill::log
