@@ -64,6 +64,15 @@ struct Server::Inside {
 
 namespace {
 
+// A failure with the setting that chose the address in front: six listeners may have failed.
+template <class T>
+Result<T> named(std::string_view setting, Result<T> started) {
+  if (started) return started;
+  auto error = started.error();
+  error.message = fmt::format("{}: {}", setting, error.message);
+  return error;
+}
+
 world::Address address_of(const settings::ListenAddress& at) { return {at.host, at.port}; }
 
 // What cannot be written cannot be promised: say why, and end before anything else is acknowledged.
@@ -116,7 +125,7 @@ Result<void> Server::Inside::open_engine() {
 Result<void> Server::Inside::open_connect() {
   if (settings.connect_listen.off) return {};
   connect = std::make_unique<serve::ConnectServer>(*net, *shards, *connectors, http_options("connect", settings.connect_listen));
-  TRY(connect->start());
+  TRY(named("connect.listen", connect->start()));
   addresses["connect"] = connect->address();
   return {};
 }
@@ -124,7 +133,7 @@ Result<void> Server::Inside::open_connect() {
 Result<void> Server::Inside::open_ksql() {
   if (settings.ksql_listen.off) return {};
   ksql = std::make_unique<serve::ksql::KsqlServer>(*net, *shards, *catalog, *queries, serve::ksql::KsqlOptions{.service_id = settings.ksql_service_id, .hosts_allowed = settings.http_hosts_allowed});
-  TRY_ASSIGN(address, ksql->start(address_of(settings.ksql_listen)));
+  TRY_ASSIGN(address, named("ksql.listen", ksql->start(address_of(settings.ksql_listen))));
   addresses["ksql"] = address;
   return {};
 }
@@ -146,7 +155,7 @@ Result<void> Server::Inside::open_kafka() {
     options.advertised = advertised;
   }
   kafka = std::make_unique<serve::KafkaServer>(*net, *shards, *broker, std::move(options));
-  TRY(kafka->start());
+  TRY(named("kafka.listen", kafka->start()));
   addresses["kafka"] = kafka->address();
   return {};
 }
@@ -168,7 +177,7 @@ Result<void> Server::Inside::open_http() {
   if (settings.http_listen.off) return {};
   http = std::make_unique<serve::HttpServer>(*net, *shards, http_options("http", settings.http_listen));
   serve::add_operations(*http, [this] { return not_ready(); });
-  TRY(http->start());
+  TRY(named("http.listen", http->start()));
   addresses["http"] = http->address();
   return {};
 }
