@@ -114,6 +114,7 @@ Result<void> Server::Inside::open_engine() {
   meter = std::make_unique<LogMeter>(*log, *shards);
   flow::QueryOptions options{.dir = settings.data_dir + "/state",
                              .batch_rows_max = settings.flow_batch_rows_max,
+                             .state_bytes_max = settings.flow_query_state_bytes_max,
                              .snapshot_interval_ms = settings.flow_snapshot_interval_ms.count()};
   TRY_ASSIGN(running, flow::Queries::open(*log, *catalog, disk, clock, *shards, std::move(options)));
   queries = std::move(running);
