@@ -91,6 +91,7 @@ void RecordSink::add(Topic& topic, std::int64_t timestamp_ms, std::optional<std:
   if (batch.count() == 0) touched_.push_back(&topic);
   batch.add(timestamp_ms, key, value, headers);
   gathered_bytes_ += batch.body_bytes() - before;
+  ++gathered_records_;
 }
 
 // The gathered records as finished batches. A topic that was deleted meanwhile is made anew: its old streams take nothing more.
@@ -120,16 +121,15 @@ log::Entry RecordSink::position_entry(std::string_view position) {
   return {options_.tenant, options_.positions, batch.finish()};
 }
 
-Result<void> RecordSink::commit(std::string position, std::uint64_t mark) {
+Result<void> RecordSink::commit(std::string position, std::uint64_t mark, std::int64_t changed_us) {
   TRY(collect());
+  Flight flight{.mark = mark, .records = std::exchange(gathered_records_, 0), .record_bytes = gathered_bytes_, .changed_us = changed_us};
   TRY_ASSIGN(entries, seal());
   if (bytes_of(entries) + position.size() + 1024 > log_.append_bytes_max()) TRY(append_oversized(entries));
-  Flight flight;
   flight.append.purpose = entries.empty() ? log::Purpose::control : log::Purpose::data;
   flight.append.entries = std::move(entries);
   flight.append.entries.push_back(position_entry(position));
   flight.bytes = bytes_of(flight.append.entries);
-  flight.mark = mark;
   TRY(wait_for_room(flight.bytes));
   in_flight_bytes_ += flight.bytes;
   in_flight_.push_back(std::move(flight));
@@ -171,8 +171,10 @@ void RecordSink::send(Flight& flight) {
 // The first `answered` flights are durable.
 void RecordSink::settle(std::size_t answered) {
   for (; answered > 0; --answered) {
-    in_flight_bytes_ -= in_flight_.front().bytes;
-    durable_mark_ = in_flight_.front().mark;
+    auto& flight = in_flight_.front();
+    in_flight_bytes_ -= flight.bytes;
+    durable_mark_ = flight.mark;
+    if (options_.meter) options_.meter->appended(flight.records, flight.record_bytes, flight.changed_us, clock_.now_ms() * 1000);
     in_flight_.pop_front();
     retry_delay_ = milliseconds{0};
   }
