@@ -36,11 +36,12 @@ std::uint32_t murmur2(std::string_view bytes) {
   return hash ^ hash >> 15;
 }
 
-// The log's answers, in the order of the appends. Callbacks write here from the log's thread.
+// The log's answers, in any order: a refusal may overtake an append that waits for the disk. Callbacks write here from the log's thread.
 struct RecordSink::Answers {
   std::mutex mutex;
   std::condition_variable more;
-  std::deque<Result<log::Appended>> arrived;
+  std::size_t awaited = 0;
+  std::vector<std::pair<std::uint64_t, Result<log::Appended>>> arrived;
   std::string waiting_for;
   Interrupt* interrupt = nullptr;  // null once the sink is gone
 };
@@ -54,7 +55,7 @@ RecordSink::RecordSink(log::Log& log, catalog::Catalog& catalog, world::Clock& c
 // Nothing of ours may land after we are gone: whoever comes next begins at the last position it finds.
 RecordSink::~RecordSink() {
   std::unique_lock hold(answers_->mutex);
-  answers_->more.wait(hold, [&] { return answers_->arrived.size() >= in_flight_.size(); });
+  answers_->more.wait(hold, [&] { return answers_->awaited == 0; });
   answers_->interrupt = nullptr;
 }
 
@@ -132,6 +133,7 @@ Result<void> RecordSink::commit(std::string position, std::uint64_t mark, std::i
   flight.bytes = bytes_of(flight.append.entries);
   TRY(wait_for_room(flight.bytes));
   in_flight_bytes_ += flight.bytes;
+  flight.number = next_number_++;
   in_flight_.push_back(std::move(flight));
   send(in_flight_.back());
   // The log checks sequences only from the second batch of a producer on, so the first goes alone.
@@ -160,42 +162,46 @@ Result<void> RecordSink::append_oversized(std::vector<log::Entry>& entries) {
 }
 
 void RecordSink::send(Flight& flight) {
-  log_.append(flight.append, [answers = answers_](Result<log::Appended> result) {
+  flight.answer.reset();
+  {
+    std::lock_guard hold(answers_->mutex);
+    ++answers_->awaited;
+  }
+  log_.append(flight.append, [answers = answers_, number = flight.number](Result<log::Appended> result) {
     std::lock_guard hold(answers->mutex);
-    answers->arrived.push_back(std::move(result));
+    answers->arrived.emplace_back(number, std::move(result));
+    --answers->awaited;
     answers->more.notify_one();
     if (answers->interrupt) answers->interrupt->ring();
   });
 }
 
-// The first `answered` flights are durable.
-void RecordSink::settle(std::size_t answered) {
-  for (; answered > 0; --answered) {
+void RecordSink::take_answers() {
+  std::lock_guard hold(answers_->mutex);
+  for (auto& [number, answer] : answers_->arrived) in_flight_[number - in_flight_.front().number].answer.emplace(std::move(answer));
+  answers_->arrived.clear();
+}
+
+// What the log has taken is durable: always the first of those in flight.
+void RecordSink::settle() {
+  for (; !in_flight_.empty() && in_flight_.front().answer && *in_flight_.front().answer; in_flight_.pop_front()) {
     auto& flight = in_flight_.front();
     in_flight_bytes_ -= flight.bytes;
     durable_mark_ = flight.mark;
     if (options_.meter) options_.meter->appended(flight.records, flight.record_bytes, flight.changed_us, clock_.now_ms() * 1000);
-    in_flight_.pop_front();
-    retry_delay_ = milliseconds{0};
+    if (std::exchange(retry_delay_, milliseconds{0}) == milliseconds{0}) continue;
+    std::lock_guard hold(answers_->mutex);
+    answers_->waiting_for.clear();
   }
 }
 
 Result<void> RecordSink::collect() {
-  std::size_t good = 0;
-  std::optional<Error> bad;
-  {
-    std::lock_guard hold(answers_->mutex);
-    auto& arrived = answers_->arrived;
-    for (; !arrived.empty() && arrived.front(); arrived.pop_front()) ++good;
-    // A refusal is acted on when everything behind it has been answered too.
-    if (!arrived.empty() && arrived.size() == in_flight_.size() - good) {
-      bad = std::move(arrived.front()).error();
-      arrived.clear();
-    }
-    if (good > 0) answers_->waiting_for.clear();
-  }
-  settle(good);
-  return bad ? recover(std::move(*bad)) : Result<void>{};
+  take_answers();
+  settle();
+  // A refusal is acted on when everything behind it has been answered too.
+  for (auto& flight : in_flight_)
+    if (!flight.answer) return {};
+  return in_flight_.empty() ? Result<void>{} : recover(std::move(*in_flight_.front().answer).error());
 }
 
 Result<void> RecordSink::recover(Error error) {

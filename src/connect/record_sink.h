@@ -11,6 +11,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -71,6 +72,8 @@ class RecordSink {
 
  private:
   struct Flight {
+    std::uint64_t number = 0;
+    std::optional<Result<log::Appended>> answer;
     log::Append append;
     std::size_t bytes = 0;
     std::uint64_t mark = 0;
@@ -83,7 +86,8 @@ class RecordSink {
   Result<std::vector<log::Entry>> seal();
   Result<void> append_oversized(std::vector<log::Entry>& entries);
   void send(Flight& flight);
-  void settle(std::size_t answered);
+  void take_answers();
+  void settle();
   Result<void> recover(Error error);
   Result<void> wait_for_room(std::size_t bytes);
   log::Entry position_entry(std::string_view position);
@@ -99,7 +103,8 @@ class RecordSink {
   std::vector<Topic*> touched_;
   std::size_t gathered_bytes_ = 0;
   std::uint64_t gathered_records_ = 0;
-  std::deque<Flight> in_flight_;
+  std::deque<Flight> in_flight_;  // numbers without a gap
+  std::uint64_t next_number_ = 0;
   std::size_t in_flight_bytes_ = 0;
   std::uint64_t durable_mark_ = 0;
   std::chrono::milliseconds retry_delay_{0};
