@@ -246,7 +246,7 @@ Result<std::unique_ptr<Server>> Server::start(const settings::Settings& settings
 const std::map<std::string, world::Address>& Server::addresses() const { return inside_->addresses; }
 
 Progress Server::progress() const {
-  Progress progress{.appended = inside_->log->counters().records};
+  Progress progress{.captured = inside_->connectors->captured(), .appended = inside_->log->counters().records};
   for (auto& q : inside_->queries->statuses(default_tenant)) progress.processed += q.rows_in;
   return progress;
 }
