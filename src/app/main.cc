@@ -12,6 +12,7 @@
 #include "app/demo.h"
 #include "app/exit_code.h"
 #include "app/server.h"
+#include "base/version.h"
 #include "settings/settings.h"
 #include "world/disk.h"
 #include "world/real.h"
@@ -19,7 +20,6 @@
 namespace tidemill::app {
 namespace {
 
-constexpr const char* version = "0.1.0";
 constexpr std::size_t config_bytes_max = 1 << 20;
 
 sigset_t stop_signals() {

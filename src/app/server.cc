@@ -8,6 +8,7 @@
 #include "app/exit_code.h"
 #include "app/listening_file.h"
 #include "app/log_meter.h"
+#include "base/version.h"
 #include "broker/broker.h"
 #include "catalog/catalog.h"
 #include "connect/connectors.h"
@@ -237,6 +238,8 @@ void Server::stop() {
 Result<std::unique_ptr<Server>> Server::start(const settings::Settings& settings) {
   observe::set_log_target({.level = observe::level_of(settings.observe_log_level), .format = observe::format_of(settings.observe_log_format)});
   auto inside = std::make_unique<Inside>(settings);
+  observe::metrics().gauge("tidemill_build_info", {{"version", version}}).set(1);
+  observe::metrics().gauge("tidemill_start_time_seconds").set(static_cast<double>(inside->clock.now_ms()) / 1000);
   TRY(inside->open_log());
   TRY(inside->open_engine());
   TRY(inside->open_listeners());

@@ -12,7 +12,7 @@ constexpr std::size_t pending_max = 2;  // one in flight, one computed meanwhile
 }  // namespace
 
 RunningQuery::RunningQuery(log::Log& log, world::Disk& disk, world::Loop& loop, TaskSpec spec, Options options)
-    : log_(log), disk_(disk), loop_(loop), spec_(std::move(spec)), options_(options) {
+    : log_(log), disk_(disk), loop_(loop), spec_(std::move(spec)), options_(options), meter_(spec_.id) {
   status_.id = spec_.id;
 }
 
@@ -168,6 +168,7 @@ void RunningQuery::finish_stop() {
     stopped_ = true;
     std::lock_guard hold(status_mutex_);
     if (status_.state == QueryState::running) status_.state = QueryState::stopped;
+    meter_.show(status_);
   }
   for (auto& done : std::exchange(stop_done_, {})) done();
 }
@@ -179,6 +180,7 @@ void RunningQuery::fail_with(const Error& error) {
     std::lock_guard hold(status_mutex_);
     status_.state = QueryState::error;
     status_.error = error.text();
+    meter_.show(status_);
   }
   watch_.reset();
   answer_pulls();
@@ -195,6 +197,7 @@ void RunningQuery::publish() {
   status_.rows_bad = counts.rows_bad;
   status_.state_bytes = state_bytes;
   status_.lag_records = lag;
+  meter_.show(status_);
 }
 
 QueryStatus RunningQuery::status() const {

@@ -53,7 +53,7 @@ def test_the_demo_runs_its_own_examples_stops_and_goes_on():
     demo = Demo(place)
     try:
         live = demo.wait(LIVE)
-        assert all(int(live[i]) > 0 for i in (2, 3)), live[0]
+        assert all(int(live[i]) > 0 for i in (1, 2, 3)), live[0]
         kcat, ksql, connect, psql = demo.commands()
         assert '"op":"' in ran(kcat) and '"state":"RUNNING"' in ran(connect) and "placed" in ran(psql)
         orders = counted(demo)
