@@ -1,5 +1,6 @@
 #include "app/log_meter.h"
 
+#include "observe/log.h"
 #include "observe/metrics.h"
 
 namespace tidemill::app {
@@ -19,13 +20,22 @@ struct LogMeter::Inside : std::enable_shared_from_this<Inside> {
     m.counter("tidemill_log_refused_total", {{"reason", "other"}}).add((now.refused - now.refused_full) - (last.refused - last.refused_full));
     m.gauge("tidemill_log_durable_jsn").set(static_cast<double>(log->durable_jsn().value));
     last = now;
+    tell(log->refusing());
     loop.run_after(std::chrono::seconds(1), [self = shared_from_this()] { self->carry(); });
+  }
+
+  void tell(const std::optional<Error>& refusal) {
+    if (refusal.has_value() == refusing) return;
+    refusing = refusal.has_value();
+    if (refusing) log_warn("log.refusing", {{"error.message", refusal->text()}});
+    else log_info("log.writing_again", {});
   }
 
   std::mutex mutex;
   const log::EmbeddedLog* log;  // nullptr once the meter is gone
   world::Loop& loop;
   log::LogCounters last;
+  bool refusing = false;
 };
 
 LogMeter::LogMeter(const log::EmbeddedLog& log, runtime::Shards& shards) : inside_(std::make_shared<Inside>(log, shards.pick().loop)) {

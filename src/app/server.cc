@@ -85,6 +85,8 @@ void end_at_once(const Error& error) {
 void report_recovery(const log::RecoveryReport& report, std::uint64_t start_ns, std::uint64_t now_ns) {
   auto ms = (now_ns - start_ns) / 1'000'000;
   log_info("log.recovered", {{"event.duration_ms", ms}, {"log.groups_scanned", report.groups_scanned}, {"log.tail_dropped", report.tail_dropped}, {"log.corruptions", report.corruption.size()}});
+  for (auto& damage : report.corruption)
+    log_error("log.damage", {{"error.message", damage.what}, {"log.file", damage.file}, {"log.position", damage.position}, {"log.bytes", damage.bytes}});
   observe::metrics().gauge("tidemill_log_recovery_duration_seconds").set(static_cast<double>(ms) / 1000);
 }
 
@@ -107,6 +109,8 @@ Result<void> Server::Inside::open_log() {
   listening = std::make_unique<ListeningFile>(disk, dir);
   TRY_ASSIGN(followed, catalog::Catalog::open(*log, disk, clock, world::real_random(), dir + "/catalog"));
   catalog = std::move(followed);
+  if (auto lost = catalog->lost_records(); lost > 0)
+    log_error("catalog.damage", {{"catalog.records_lost", lost}, {"hint", "definitions may be missing: list topics, queries and connectors, and make them again"}});
   return {};
 }
 
@@ -172,6 +176,7 @@ serve::HttpServerOptions Server::Inside::http_options(const char* name, const se
 
 std::optional<std::string> Server::Inside::not_ready() const {
   if (!ready) return "starting";
+  if (auto refusal = log->refusing()) return refusal->text();
   return std::nullopt;
 }
 

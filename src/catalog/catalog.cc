@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+#include <atomic>
 #include <charconv>
 #include <condition_variable>
 #include <mutex>
@@ -17,11 +18,13 @@ namespace {
 
 constexpr std::size_t snapshot_bytes_max = std::size_t{4} << 30;
 constexpr std::size_t read_bytes = 1 << 20;
+constexpr std::string_view snapshot_head = "tidemill-catalog 1 ";
+constexpr std::uint64_t streams_of_lost_record = 1 << 20;  // more than one record can have made
 
 // Snapshot: "tidemill-catalog 1 <crc32c hex> <next record> <next stream>\n", then per tenant "#<tenant> <changes>\n", then one
-// document a line. The checksum covers everything after the first line.
+// document a line. The checksum covers everything behind it.
 std::string write_snapshot(const State& s) {
-  std::string body;
+  auto body = fmt::format(" {} {}\n", s.next_record.value, s.next_stream);
   for (auto& [tenant, count] : s.changes) body += fmt::format("#{} {}\n", tenant.value, count);
   auto add = [&](const auto& shelf) {
     for (auto& [key, thing] : shelf) body += write_document(*thing) + "\n";
@@ -30,20 +33,20 @@ std::string write_snapshot(const State& s) {
   add(s.sources);
   add(s.queries);
   add(s.connectors);
-  return fmt::format("tidemill-catalog 1 {:08x} {} {}\n", crc32c(as_bytes(body)), s.next_record.value, s.next_stream) + body;
+  return fmt::format("{}{:08x}", snapshot_head, crc32c(as_bytes(body))) + body;
 }
 
 Result<State> read_snapshot(std::string_view text) {
   auto bad = [](std::string why) { return fail(Code::corrupt, "catalogue snapshot: " + std::move(why)); };
-  auto end = text.find('\n');
-  if (end == std::string_view::npos) return bad("no header");
-  unsigned version = 0, crc = 0;
+  constexpr auto covered_from = snapshot_head.size() + 8;
+  if (!text.starts_with(snapshot_head) || text.size() < covered_from) return bad("unknown header");
+  auto body = text.substr(covered_from);
+  if (fmt::format("{:08x}", crc32c(as_bytes(body))) != text.substr(snapshot_head.size(), 8)) return bad("checksum");
+  auto end = body.find('\n');
   long long next_record = 0;
   unsigned long long next_stream = 0;
-  if (std::sscanf(std::string(text.substr(0, end)).c_str(), "tidemill-catalog %u %x %lld %llu", &version, &crc, &next_record, &next_stream) != 4 || version != 1)
-    return bad("unknown header");
-  auto body = text.substr(end + 1);
-  if (crc32c(as_bytes(body)) != crc) return bad("checksum");
+  if (std::sscanf(std::string(body.substr(0, end)).c_str(), "%lld %llu", &next_record, &next_stream) != 2) return bad("unknown header");
+  body.remove_prefix(std::min(body.size(), end + 1));
   State state;
   std::map<TenantId, std::int64_t> changes;
   while (!body.empty()) {
@@ -79,7 +82,9 @@ class LogCatalog final : public Catalog {
         if (auto state = read_snapshot(*text); state && state->next_record <= log_.bounds(catalog_stream).end) state_ = std::move(*state);
       }
     }
-    return follow(state_);
+    TRY(follow(state_));
+    durable_ = state_;
+    return {};
   }
 
   void change(std::vector<Change> changes, Done done) override {
@@ -95,8 +100,8 @@ class LogCatalog final : public Catalog {
     append.entries.push_back({system_tenant, catalog_stream, batch.finish()});
     append.purpose = log::Purpose::control;
     log_.append(std::move(append), [this, d = std::move(done)](Result<log::Appended> appended) mutable {
+      settle(appended.has_value());
       if (appended) return d(appended->jsn);
-      take_back();
       d(std::move(appended).error());
     });
   }
@@ -124,14 +129,14 @@ class LogCatalog final : public Catalog {
     return at == state_.changes.end() ? 0 : at->second;
   }
 
+  std::int64_t lost_records() const override { return lost_records_; }
+
   Result<void> snapshot() override {
     State copy;
     {
       std::lock_guard hold(mutex_);
-      copy = state_;
+      copy = durable_;  // what is not durable must not be in a snapshot: after a crash the stream would lack it
     }
-    // What is not durable yet must not be in a snapshot: after a crash the stream would lack it.
-    if (log_.bounds(catalog_stream).end < copy.next_record) return fail(Code::unavailable, "a catalogue change is still being written");
     return world::replace_file(disk_, snapshot_path(), write_snapshot(copy));
   }
 
@@ -141,6 +146,8 @@ class LogCatalog final : public Catalog {
   // On a copy, which shares every entry: all of the changes hold, or none is ever seen.
   Result<void> prepare_all(const std::vector<Change>& changes, record::BatchBuilder& batch) {
     std::lock_guard hold(mutex_);
+    if (failed_ && in_flight_ > 0) return fail(Code::unavailable, "an earlier change of the catalogue has just failed", "try again");
+    if (failed_) TRY(go_back());
     State next = state_;
     for (auto& c : changes) {
       TRY_ASSIGN(record, prepare(next, c, Filler{clock_.now_ms(), random_}));
@@ -149,16 +156,29 @@ class LogCatalog final : public Catalog {
     }
     next.next_record += batch.count();
     state_ = std::move(next);
+    if (batch.count() > 0) ++in_flight_;
     return {};
   }
 
   Result<void> follow(State& state) const {
     while (state.next_record < log_.bounds(catalog_stream).end) {
-      TRY_ASSIGN(batches, log_.read(catalog_stream, state.next_record, read_bytes));
-      CHECK(!batches.empty());
-      for (auto& batch : batches) TRY(apply_batch(state, batch));
+      auto batches = log_.read(catalog_stream, state.next_record, read_bytes);
+      if (!batches && batches.error().code == Code::corrupt) {
+        pass_damage(state);
+        continue;
+      }
+      if (!batches) return batches.error();
+      CHECK(!batches->empty());
+      for (auto& batch : *batches) TRY(apply_batch(state, batch));
     }
     return {};
+  }
+
+  // One definition is lost; the others are served. The streams that it may have made must never get another owner.
+  void pass_damage(State& state) const {
+    ++lost_records_;
+    state.next_record += 1;
+    state.next_stream += streams_of_lost_record;
   }
 
   static Result<void> apply_batch(State& state, const log::StoredBatch& batch) {
@@ -175,13 +195,22 @@ class LogCatalog final : public Catalog {
     }
   }
 
-  // An append of ours failed: what it promised is not there. Go back to what the log holds.
-  void take_back() {
+  // An append of ours was answered. When one has failed, what it promised is not there, and those behind it were prepared on top of it:
+  // once all are answered, go back to what the log holds.
+  void settle(bool appended) {
     std::lock_guard hold(mutex_);
-    State state;
-    auto followed = follow(state);
-    CHECK(followed.has_value(), "{}", followed.error().text());
-    state_ = std::move(state);
+    failed_ |= !appended;
+    if (--in_flight_ > 0) return;
+    if (failed_) (void)go_back().has_value();  // else tried again before the next change
+    else durable_ = state_;
+  }
+
+  Result<void> go_back() {
+    auto state = durable_;
+    TRY(follow(state));
+    state_ = durable_ = std::move(state);
+    failed_ = false;
+    return {};
   }
 
   template <class T>
@@ -217,8 +246,12 @@ class LogCatalog final : public Catalog {
   world::Random& random_;
   std::string dir_;
   std::mutex order_;          // of changes; taken before mutex_
-  mutable std::mutex mutex_;  // guards state_
-  State state_;
+  mutable std::mutex mutex_;  // guards what is below
+  State state_;               // with the changes that are being appended
+  State durable_;             // as the log had it when nothing was being appended
+  int in_flight_ = 0;
+  bool failed_ = false;       // an append, and state_ still has its change
+  mutable std::atomic<std::int64_t> lost_records_{0};
 };
 
 }  // namespace

@@ -109,6 +109,9 @@ class Catalog {
   // A number that rises with every change of this tenant; ids such as CSAS_X_<n> are made from it.
   virtual std::int64_t next_number(TenantId tenant) const = 0;
 
+  // Records of the stream that are damaged in the log: definitions that may be missing.
+  virtual std::int64_t lost_records() const = 0;
+
   // Writes a snapshot so that the next start replays less. At clean stop and now and then.
   virtual Result<void> snapshot() = 0;
 };

@@ -28,7 +28,8 @@ inline std::string be64(std::int64_t v) { ByteWriter w; w.i64(v); return w.take(
 
 class Mill : public sql::SourceResolver {
  public:
-  Mill() : log(clock, log::MemoryLog::Delivery::in_call), disk(7) {}
+  Mill() : memory_(clock, log::MemoryLog::Delivery::in_call), log(memory_), disk(7) {}
+  explicit Mill(log::Log& other) : memory_(clock, log::MemoryLog::Delivery::in_call), log(other), disk(7) {}
 
   const sql::Source* find_source(std::string_view name) const override {
     auto found = sources_.find(std::string(name));
@@ -158,7 +159,12 @@ class Mill : public sql::SourceResolver {
   }
 
   world::SimulatedClock clock;
-  log::MemoryLog log;
+
+ private:
+  log::MemoryLog memory_;
+
+ public:
+  log::Log& log;
   world::SimulatedDisk disk;
   std::shared_ptr<sql::QueryPlan> plan;
   std::size_t batch_rows = 8192;

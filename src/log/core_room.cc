@@ -10,8 +10,9 @@ namespace {
 constexpr std::int64_t spare_retry_interval_ns = 1'000'000'000;
 constexpr std::uint64_t slack_bytes = 8 * block_bytes;  // for groups without entries: starts of runs, marks of durability
 
+// What data leaves of the last file for positions, deletes and definitions while no next one can be made.
 std::uint64_t reserve_of(const CoreOptions& options) {
-  return std::min<std::uint64_t>(4u << 20, options.journal_file_bytes / 8 / block_bytes * block_bytes);
+  return std::min<std::uint64_t>(16u << 20, options.journal_file_bytes / 8 / block_bytes * block_bytes);
 }
 
 std::uint64_t mixed(std::uint64_t x) {

@@ -11,6 +11,14 @@ namespace {
 
 constexpr std::uint64_t core_queue_bytes = 16u << 20;  // what the core takes over at once; the rest waits in the mailbox
 
+// 2^30 starts of 2^32 ids each: neither ends in practice. A run that a full disk keeps from making its incarnation durable draws from
+// the other half, by the clock: the next run will have the same incarnation.
+std::uint64_t upper_half_of_ids(const LogCore& core, world::Clock& clock) {
+  constexpr std::uint64_t half = 1u << 30;
+  if (core.run_started()) return core.incarnation().value % half;
+  return half | static_cast<std::uint64_t>(clock.now_ms()) % half;
+}
+
 }  // namespace
 
 EmbeddedLog::EmbeddedLog(world::Disk& disk, world::Clock& clock, EmbeddedOptions options)
@@ -45,6 +53,8 @@ Result<void> EmbeddedLog::start() {
   TRY_ASSIGN(opened, LogCore::open(disk_, clock_, std::move(core), sealed_files_, view_, spare_maker_, watches_));
   core_ = std::move(opened);
   incarnation_ = core_->incarnation();
+  producer_ids_of_ = upper_half_of_ids(*core_, clock_);
+  note_refusal();
   background_ = world::start_thread("tm-log-spare", [this] { run_background(); });
   thread_ = world::start_thread("tm-log", [this] { run(); });
   return {};
@@ -126,6 +136,7 @@ void EmbeddedLog::run() {
   while (wait_for_work(more)) {
     empty_mailbox();
     more = core_->pump();
+    note_refusal();
     if (core_->fatal()) report_fatal();
   }
   while (!drain()) {}
@@ -163,10 +174,20 @@ void EmbeddedLog::run_background() {
 }
 
 ProducerId EmbeddedLog::new_producer_id() {
-  // 2^31 starts of 2^32 ids each: neither ends in practice, and the first 31 bits differ between runs.
   auto counter = producer_ids_.fetch_add(1);
   CHECK(counter != std::numeric_limits<std::uint32_t>::max());
-  return ProducerId{static_cast<std::int64_t>((incarnation_.value << 32) | counter)};
+  return ProducerId{static_cast<std::int64_t>((producer_ids_of_ << 32) | counter)};
+}
+
+void EmbeddedLog::note_refusal() {
+  auto now = core_->refusing();
+  std::lock_guard hold(refusal_mutex_);
+  refusal_ = std::move(now);
+}
+
+std::optional<Error> EmbeddedLog::refusing() const {
+  std::lock_guard hold(refusal_mutex_);
+  return refusal_;
 }
 
 const RecoveryReport& EmbeddedLog::recovery() const { return core_->recovery(); }

@@ -68,6 +68,8 @@ class EmbeddedLog : public Log {
 
   const RecoveryReport& recovery() const;
   LogCounters counters() const;
+  // Why data is refused now, with what to do about it: the disk is full, or has failed. Nothing when it is taken. Any thread.
+  std::optional<Error> refusing() const;
 
  private:
   struct Mail {
@@ -85,6 +87,7 @@ class EmbeddedLog : public Log {
   void empty_mailbox();
   bool drain();
   void report_fatal();
+  void note_refusal();
   void wake();
 
   world::Disk& disk_;
@@ -97,8 +100,12 @@ class EmbeddedLog : public Log {
   Watches watches_;
   std::unique_ptr<LogCore> core_;  // the log thread's alone once that runs
   Incarnation incarnation_;
+  std::uint64_t producer_ids_of_ = 0;  // the upper half of this run's producer ids
   std::atomic<std::uint32_t> producer_ids_{0};
   bool fatal_reported_ = false;
+
+  mutable std::mutex refusal_mutex_;
+  std::optional<Error> refusal_;
 
   std::mutex mutex_;
   std::condition_variable wake_;
