@@ -108,6 +108,16 @@ ConfigMap masked(std::span<const Property> table, const ConfigMap& config) {
   return out;
 }
 
+Result<void> unmask(ConfigMap& config, const ConfigMap& stored) {
+  for (auto& [name, value] : config) {
+    if (value != mask) continue;
+    auto known = stored.find(name);
+    if (known == stored.end()) return fail(Code::invalid, fmt::format("{} is {}, which stands for a value that is not stored", name, mask), "give the value itself");
+    value = known->second;
+  }
+  return {};
+}
+
 std::string Config::text(std::string_view name) const {
   auto* property = find_property(table_, name);
   auto given = values_.find(std::string(name));

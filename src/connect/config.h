@@ -46,6 +46,8 @@ Result<std::vector<std::string>> warnings_or_error(const Checked& checked);
 // Values that nobody may see replaced by stars. A secret is what the table calls one, and whatever has password, secret or token in its name.
 ConfigMap masked(std::span<const Property> table, const ConfigMap& config);
 inline constexpr std::string_view mask = "********";
+// The other way round: a configuration that was read masked and is given again has the stored values. Code::invalid where there is none.
+Result<void> unmask(ConfigMap& config, const ConfigMap& stored);
 
 // A checked configuration read with its defaults.
 class Config {

@@ -36,11 +36,12 @@ std::uint32_t murmur2(std::string_view bytes) {
   return hash ^ hash >> 15;
 }
 
-// The log's answers, in the order of the appends. Callbacks write here from the log's thread.
+// The log's answers, in any order: a refusal may overtake an append that waits for the disk. Callbacks write here from the log's thread.
 struct RecordSink::Answers {
   std::mutex mutex;
   std::condition_variable more;
-  std::deque<Result<log::Appended>> arrived;
+  std::size_t awaited = 0;
+  std::vector<std::pair<std::uint64_t, Result<log::Appended>>> arrived;
   std::string waiting_for;
   Interrupt* interrupt = nullptr;  // null once the sink is gone
 };
@@ -54,7 +55,7 @@ RecordSink::RecordSink(log::Log& log, catalog::Catalog& catalog, world::Clock& c
 // Nothing of ours may land after we are gone: whoever comes next begins at the last position it finds.
 RecordSink::~RecordSink() {
   std::unique_lock hold(answers_->mutex);
-  answers_->more.wait(hold, [&] { return answers_->arrived.size() >= in_flight_.size(); });
+  answers_->more.wait(hold, [&] { return answers_->awaited == 0; });
   answers_->interrupt = nullptr;
 }
 
@@ -91,6 +92,7 @@ void RecordSink::add(Topic& topic, std::int64_t timestamp_ms, std::optional<std:
   if (batch.count() == 0) touched_.push_back(&topic);
   batch.add(timestamp_ms, key, value, headers);
   gathered_bytes_ += batch.body_bytes() - before;
+  ++gathered_records_;
 }
 
 // The gathered records as finished batches. A topic that was deleted meanwhile is made anew: its old streams take nothing more.
@@ -120,18 +122,18 @@ log::Entry RecordSink::position_entry(std::string_view position) {
   return {options_.tenant, options_.positions, batch.finish()};
 }
 
-Result<void> RecordSink::commit(std::string position, std::uint64_t mark) {
+Result<void> RecordSink::commit(std::string position, std::uint64_t mark, std::int64_t changed_us) {
   TRY(collect());
+  Flight flight{.mark = mark, .records = std::exchange(gathered_records_, 0), .record_bytes = gathered_bytes_, .changed_us = changed_us};
   TRY_ASSIGN(entries, seal());
   if (bytes_of(entries) + position.size() + 1024 > log_.append_bytes_max()) TRY(append_oversized(entries));
-  Flight flight;
   flight.append.purpose = entries.empty() ? log::Purpose::control : log::Purpose::data;
   flight.append.entries = std::move(entries);
   flight.append.entries.push_back(position_entry(position));
   flight.bytes = bytes_of(flight.append.entries);
-  flight.mark = mark;
   TRY(wait_for_room(flight.bytes));
   in_flight_bytes_ += flight.bytes;
+  flight.number = next_number_++;
   in_flight_.push_back(std::move(flight));
   send(in_flight_.back());
   // The log checks sequences only from the second batch of a producer on, so the first goes alone.
@@ -160,40 +162,46 @@ Result<void> RecordSink::append_oversized(std::vector<log::Entry>& entries) {
 }
 
 void RecordSink::send(Flight& flight) {
-  log_.append(flight.append, [answers = answers_](Result<log::Appended> result) {
+  flight.answer.reset();
+  {
+    std::lock_guard hold(answers_->mutex);
+    ++answers_->awaited;
+  }
+  log_.append(flight.append, [answers = answers_, number = flight.number](Result<log::Appended> result) {
     std::lock_guard hold(answers->mutex);
-    answers->arrived.push_back(std::move(result));
+    answers->arrived.emplace_back(number, std::move(result));
+    --answers->awaited;
     answers->more.notify_one();
     if (answers->interrupt) answers->interrupt->ring();
   });
 }
 
-// The first `answered` flights are durable.
-void RecordSink::settle(std::size_t answered) {
-  for (; answered > 0; --answered) {
-    in_flight_bytes_ -= in_flight_.front().bytes;
-    durable_mark_ = in_flight_.front().mark;
-    in_flight_.pop_front();
-    retry_delay_ = milliseconds{0};
+void RecordSink::take_answers() {
+  std::lock_guard hold(answers_->mutex);
+  for (auto& [number, answer] : answers_->arrived) in_flight_[number - in_flight_.front().number].answer.emplace(std::move(answer));
+  answers_->arrived.clear();
+}
+
+// What the log has taken is durable: always the first of those in flight.
+void RecordSink::settle() {
+  for (; !in_flight_.empty() && in_flight_.front().answer && *in_flight_.front().answer; in_flight_.pop_front()) {
+    auto& flight = in_flight_.front();
+    in_flight_bytes_ -= flight.bytes;
+    durable_mark_ = flight.mark;
+    if (options_.meter) options_.meter->appended(flight.records, flight.record_bytes, flight.changed_us, clock_.now_ms() * 1000);
+    if (std::exchange(retry_delay_, milliseconds{0}) == milliseconds{0}) continue;
+    std::lock_guard hold(answers_->mutex);
+    answers_->waiting_for.clear();
   }
 }
 
 Result<void> RecordSink::collect() {
-  std::size_t good = 0;
-  std::optional<Error> bad;
-  {
-    std::lock_guard hold(answers_->mutex);
-    auto& arrived = answers_->arrived;
-    for (; !arrived.empty() && arrived.front(); arrived.pop_front()) ++good;
-    // A refusal is acted on when everything behind it has been answered too.
-    if (!arrived.empty() && arrived.size() == in_flight_.size() - good) {
-      bad = std::move(arrived.front()).error();
-      arrived.clear();
-    }
-    if (good > 0) answers_->waiting_for.clear();
-  }
-  settle(good);
-  return bad ? recover(std::move(*bad)) : Result<void>{};
+  take_answers();
+  settle();
+  // A refusal is acted on when everything behind it has been answered too.
+  for (auto& flight : in_flight_)
+    if (!flight.answer) return {};
+  return in_flight_.empty() ? Result<void>{} : recover(std::move(*in_flight_.front().answer).error());
 }
 
 Result<void> RecordSink::recover(Error error) {

@@ -11,11 +11,13 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "catalog/catalog.h"
 #include "connect/interrupt.h"
+#include "connect/meter.h"
 #include "log/log.h"
 #include "record/batch.h"
 #include "world/clock.h"
@@ -32,6 +34,7 @@ struct RecordSinkOptions {
   std::size_t in_flight_bytes_max = 16u << 20;  // connect.append_in_flight_bytes
   std::int32_t partitions = 1;                  // of topics that are made here
   std::map<std::string, std::string> topic_configs;
+  Meter* meter = nullptr;                       // is told of what is durable; may be absent
   std::function<void(const std::string& why)> on_refused;  // the log takes nothing for now; called at each new attempt
 };
 
@@ -56,8 +59,8 @@ class RecordSink {
   std::size_t gathered_bytes() const { return gathered_bytes_; }
 
   // `mark` comes back from durable_mark() when this append and all before it are on disk. Waits for room first.
-  // Code::cancelled when stopped while waiting.
-  Result<void> commit(std::string position, std::uint64_t mark);
+  // Code::cancelled when stopped while waiting. `changed_us`: when the last change happened in the source; 0: not known.
+  Result<void> commit(std::string position, std::uint64_t mark, std::int64_t changed_us = 0);
   // Takes note of what the log has answered, and sends again what it refused for now. Call often.
   Result<void> collect();
   std::uint64_t durable_mark() const { return durable_mark_; }
@@ -69,9 +72,13 @@ class RecordSink {
 
  private:
   struct Flight {
+    std::uint64_t number = 0;
+    std::optional<Result<log::Appended>> answer;
     log::Append append;
     std::size_t bytes = 0;
     std::uint64_t mark = 0;
+    std::uint64_t records = 0, record_bytes = 0;  // of events, the position not among them
+    std::int64_t changed_us = 0;
   };
   struct Answers;  // shared with callbacks, which may outlive a stop
 
@@ -79,7 +86,8 @@ class RecordSink {
   Result<std::vector<log::Entry>> seal();
   Result<void> append_oversized(std::vector<log::Entry>& entries);
   void send(Flight& flight);
-  void settle(std::size_t answered);
+  void take_answers();
+  void settle();
   Result<void> recover(Error error);
   Result<void> wait_for_room(std::size_t bytes);
   log::Entry position_entry(std::string_view position);
@@ -94,7 +102,9 @@ class RecordSink {
   std::map<std::string, std::unique_ptr<Topic>> topics_;
   std::vector<Topic*> touched_;
   std::size_t gathered_bytes_ = 0;
-  std::deque<Flight> in_flight_;
+  std::uint64_t gathered_records_ = 0;
+  std::deque<Flight> in_flight_;  // numbers without a gap
+  std::uint64_t next_number_ = 0;
   std::size_t in_flight_bytes_ = 0;
   std::uint64_t durable_mark_ = 0;
   std::chrono::milliseconds retry_delay_{0};

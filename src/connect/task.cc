@@ -3,8 +3,22 @@
 #include <algorithm>
 
 #include "observe/log.h"
+#include "observe/metrics.h"
 
 namespace tidemill::connect {
+
+namespace {
+
+// Lower case, as the metric's label has it.
+std::string label_of(State state) {
+  std::string label(state_name(state));
+  for (char& c : label) c = static_cast<char>(c - 'A' + 'a');
+  return label;
+}
+
+void count_task(State state, int change) { observe::metrics().gauge("tidemill_connect_tasks", {{"state", label_of(state)}}).add(change); }
+
+}  // namespace
 
 std::string_view state_name(State state) {
   switch (state) {
@@ -16,6 +30,9 @@ std::string_view state_name(State state) {
   return "UNASSIGNED";
 }
 
+StatusBoard::StatusBoard() { count_task(status_.state, 1); }
+StatusBoard::~StatusBoard() { count_task(status_.state, -1); }
+
 Status StatusBoard::read() const {
   std::lock_guard hold(mutex_);
   return status_;
@@ -23,6 +40,10 @@ Status StatusBoard::read() const {
 
 void StatusBoard::state(State state, std::string trace) {
   std::lock_guard hold(mutex_);
+  if (status_.state != state) {
+    count_task(status_.state, -1);
+    count_task(state, 1);
+  }
   status_.state = state;
   status_.trace = std::move(trace);
 }

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "catalog/catalog.h"
+#include "connect/meter.h"
 #include "log/log.h"
 #include "world/clock.h"
 
@@ -31,9 +32,13 @@ struct Status {
   std::map<std::string, std::string> progress;  // phase, LSNs, counts: for people and the UI
 };
 
-// Where a task says how it is; read by others.
+// Where a task says how it is; read by others. The gauge of tasks by state follows it.
 class StatusBoard {
  public:
+  StatusBoard();
+  ~StatusBoard();
+  StatusBoard(const StatusBoard&) = delete;
+  StatusBoard& operator=(const StatusBoard&) = delete;
   Status read() const;
   void state(State state, std::string trace = {});
   // Kept once each, the newest hundred; also written to the log of the process.
@@ -49,7 +54,10 @@ class Task {
  public:
   virtual ~Task() = default;      // stops and waits
   virtual void stop() = 0;        // asks; returns at once
+  virtual void finish() = 0;      // stops and waits; what it says of itself can still be read
   virtual Status status() const = 0;
+  // Records that are in the log for good, since the task began.
+  virtual std::uint64_t captured() const = 0;
 };
 
 }  // namespace tidemill::connect

@@ -20,7 +20,7 @@ const std::vector<Written>& journal() {
     rig.options.journal_file_bytes = 64 << 10;
     CHECK(rig.open().has_value());
     for (int i = 0; i < 24; ++i) {
-      CHECK(rig.put(static_cast<std::uint64_t>(i % 3), i % 4 ? batch_of(1 + i % 3, "value " + std::to_string(i)) : idempotent(1, 5, 0, i / 4)).has_value());
+      CHECK(rig.put(static_cast<std::uint64_t>(i % 3), i % 4 ? batch_of(1 + i % 3, "value " + std::to_string(i)) : idempotent(1, 5, 0, i / 12)).has_value());
       if (i == 13) CHECK(rig.reopen().has_value());
     }
     rig.go_idle();

@@ -48,8 +48,9 @@ Result<std::optional<Position>> last_position(log::Log& log, StreamId positions)
   return std::optional<Position>(std::move(position));
 }
 
-Capture::Capture(const Context& context, const catalog::Connector& definition, const Settings& settings, Interrupt& interrupt, StatusBoard& board)
-    : context_(context), definition_(definition), settings_(settings), interrupt_(interrupt), board_(board) {}
+Capture::Capture(const Context& context, const catalog::Connector& definition, const Settings& settings, Interrupt& interrupt, StatusBoard& board,
+                 Meter& meter)
+    : context_(context), definition_(definition), settings_(settings), interrupt_(interrupt), board_(board), meter_(meter) {}
 
 Error Capture::run() {
   if (auto done = open(); !done) return std::move(done).error();
@@ -75,6 +76,7 @@ Result<void> Capture::open() {
   TRY_ASSIGN(replication, Session::open(settings_.server, Session::Use::replication, interrupt_));
   replication_ = std::move(replication);
   auto options = sink_options(context_, definition_, settings_);
+  options.meter = &meter_;
   options.on_refused = [this](const std::string& why) { board_.progress({{"phase", "waiting for the log"}, {"waiting_for", why}}); };
   sink_ = std::make_unique<RecordSink>(context_.log, context_.catalog, context_.clock, interrupt_, std::move(options));
   return {};

@@ -17,7 +17,7 @@ Result<std::optional<Position>> last_position(log::Log& log, StreamId positions)
 
 class Capture {
  public:
-  Capture(const Context& context, const catalog::Connector& definition, const Settings& settings, Interrupt& interrupt, StatusBoard& board);
+  Capture(const Context& context, const catalog::Connector& definition, const Settings& settings, Interrupt& interrupt, StatusBoard& board, Meter& meter);
   Error run();
   // True once it got as far as streaming: a later failure is a new one, not the same again.
   bool reached_streaming() const { return reached_streaming_; }
@@ -41,6 +41,7 @@ class Capture {
   const Settings& settings_;
   Interrupt& interrupt_;
   StatusBoard& board_;
+  Meter& meter_;
   std::unique_ptr<Session> sql_, replication_, copy_slot_;
   std::optional<Position> stored_;
   Position position_;

@@ -18,7 +18,7 @@ bool same_key(const Table& table, const Row& a, const Row& b) {
   return true;
 }
 
-// With the whole old row at hand, what the server did not send again is known.
+// With the old row at hand, whole or its key, what the server did not send again is known.
 void complete(Row& row, const Row& old_row) {
   for (std::size_t i = 0; i < row.size() && i < old_row.size(); ++i)
     if (row[i].presence == Presence::unchanged && old_row[i].presence == Presence::text) row[i] = old_row[i];
@@ -118,6 +118,8 @@ Result<void> ChangeTranslator::change(Message& message, Lsn lsn, std::int64_t no
   TRY_ASSIGN(relation, relation_of(message.change.relation));
   count_change();
   if (!relation->output) return {};
+  relation->output->see(message.change.new_row);
+  if (message.change.old_kind == 'O') relation->output->see(message.change.old_row);
   switch (message.kind) {
     case MessageKind::insert: insert(*relation, message.change); break;
     case MessageKind::update: update(*relation, message.change); break;
@@ -147,7 +149,7 @@ void ChangeTranslator::insert(Relation& relation, ChangeMessage& change) {
 
 void ChangeTranslator::update(Relation& relation, ChangeMessage& change) {
   bool whole_old = change.old_kind == 'O';
-  if (whole_old) complete(change.new_row, change.old_row);
+  complete(change.new_row, change.old_row);
   if (change.old_kind != 0 && !same_key(relation.output->table(), change.old_row, change.new_row))
     return move_row(relation, change, change.old_row);
   if (passes(relation, change.new_row) && next_event(relation, 'u'))

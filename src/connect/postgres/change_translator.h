@@ -27,6 +27,7 @@ class ChangeTranslator {
   // The server has nothing for us before `lsn`. Only between transactions.
   void advance(Lsn lsn);
   std::uint64_t events() const { return events_; }
+  std::int64_t changed_us() const { return origin_.source_us; }  // when the transaction of the last change was committed
 
  private:
   struct Relation {

@@ -17,19 +17,23 @@ bool may_pass(Code code) { return code == Code::unavailable || code == Code::bus
 
 }  // namespace
 
-PostgresConnector::PostgresConnector(Context context, std::shared_ptr<const catalog::Connector> definition, Settings settings)
-    : context_(context), definition_(std::move(definition)), settings_(std::move(settings)) {
+PostgresConnector::PostgresConnector(Context context, std::shared_ptr<const catalog::Connector> definition, Settings settings,
+                                     const std::vector<std::string>& warnings)
+    : context_(context), definition_(std::move(definition)), settings_(std::move(settings)), meter_(definition_->name) {
+  for (auto& warning : warnings) board_.warn(definition_->name, warning);
   thread_ = world::start_thread("pg:" + definition_->name, [this] { run(); });
 }
 
-PostgresConnector::~PostgresConnector() {
+PostgresConnector::~PostgresConnector() { finish(); }
+
+void PostgresConnector::finish() {
   stop();
-  thread_.join();
+  if (thread_.joinable()) thread_.join();
 }
 
 void PostgresConnector::run() {
   while (!interrupt_.stopped()) {
-    Capture capture(context_, *definition_, settings_, interrupt_, board_);
+    Capture capture(context_, *definition_, settings_, interrupt_, board_, meter_);
     auto error = capture.run();
     if (error.code == Code::cancelled) break;
     if (capture.reached_streaming()) retry_delay_ = milliseconds{0};
@@ -49,6 +53,7 @@ void PostgresConnector::retry_later(const Error& error) {
   // Rings that are none of ours do not shorten the wait.
   while (!interrupt_.stopped() && context_.clock.monotonic_ns() < until)
     interrupt_.rest(milliseconds((until - context_.clock.monotonic_ns()) / 1'000'000 + 1));
+  if (!interrupt_.stopped()) meter_.started_again();
 }
 
 }  // namespace tidemill::connect::postgres

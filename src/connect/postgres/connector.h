@@ -12,10 +12,14 @@ namespace tidemill::connect::postgres {
 
 class PostgresConnector : public Task {
  public:
-  PostgresConnector(Context context, std::shared_ptr<const catalog::Connector> definition, Settings settings);
+  // `warnings` are about its configuration: shown with its status.
+  PostgresConnector(Context context, std::shared_ptr<const catalog::Connector> definition, Settings settings,
+                    const std::vector<std::string>& warnings = {});
   ~PostgresConnector() override;
   void stop() override { interrupt_.stop(); }
+  void finish() override;
   Status status() const override { return board_.read(); }
+  std::uint64_t captured() const override { return meter_.records(); }
 
  private:
   void run();
@@ -26,6 +30,7 @@ class PostgresConnector : public Task {
   Settings settings_;
   Interrupt interrupt_;
   StatusBoard board_;
+  Meter meter_;
   std::chrono::milliseconds retry_delay_{0};
   std::thread thread_;
 };

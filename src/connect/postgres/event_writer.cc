@@ -54,13 +54,21 @@ void append_transaction(std::string& out, const TransactionBlock* block) {
 
 EventWriter::EventWriter(std::shared_ptr<const Table> table, std::shared_ptr<const EventFormat> format)
     : table_(std::move(table)), format_(std::move(format)) {
-  for (auto& column : table_->columns)
+  for (auto& column : table_->columns) {
+    if (!column.optional) required_.push_back(prepared_.size());
     prepared_.push_back({json_string(column.name) + ":", column.optional ? "null" : fallback_value(column.type),
                          placeholder_value(column.type, format_->placeholder)});
+  }
   source_head_ = fmt::format(R"({{"version":"{}","connector":"postgresql","name":{},"ts_ms":)", source_version, json_string(format_->prefix));
   source_db_ = ",\"db\":" + json_string(format_->database) + ",\"sequence\":";
   source_table_ = ",\"schema\":" + json_string(table_->schema) + ",\"table\":" + json_string(table_->name) + ",\"txId\":";
   build_schemas();
+}
+
+bool EventWriter::contradicts(const Row& row) const {
+  for (auto column : required_)
+    if (column < row.size() && row[column].presence == Presence::null) return true;
+  return false;
 }
 
 void EventWriter::build_schemas() {
@@ -136,6 +144,8 @@ void EventWriter::field(std::string& out, std::size_t column, const FieldValue& 
     if (append_value(out, table_->columns[column].type, value.text)) [[likely]] return;
     ++unrepresentable_;
     unrepresentable_column_ = table_->columns[column].name;
+    out.append("null");  // even where the schema has none: anything else would be a value that nobody wrote
+    return;
   }
   out.append(value.presence == Presence::unchanged ? prepared.if_unchanged : prepared.if_null);
 }

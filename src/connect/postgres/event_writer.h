@@ -27,6 +27,9 @@ class EventWriter {
   // Appends the row alone, as ExtractNewRecordState leaves it. `deleted` fills __deleted in the rewrite modes.
   void unwrapped(std::string& out, const Row& row, bool deleted, const Origin& origin) const;
 
+  // A null in this whole row where the table says that there is none.
+  bool contradicts(const Row& row) const;
+
   // How many values had no form in their type and became null; the last of them, for a warning.
   std::uint64_t unrepresentable() const { return unrepresentable_; }
   const std::string& unrepresentable_column() const { return unrepresentable_column_; }
@@ -47,6 +50,7 @@ class EventWriter {
   std::shared_ptr<const Table> table_;
   std::shared_ptr<const EventFormat> format_;
   std::vector<Prepared> prepared_;
+  std::vector<std::size_t> required_;  // columns that hold no null
   std::string key_head_, value_head_, tail_key_, tail_value_;  // around the payload
   std::string source_head_, source_db_, source_table_;         // the constant parts of `source`
   mutable std::uint64_t unrepresentable_ = 0;

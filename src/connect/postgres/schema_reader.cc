@@ -29,10 +29,12 @@ FROM chain c JOIN pg_catalog.pg_type t ON t.oid = c.oid WHERE t.typtype <> 'd')"
 constexpr const char* attributes_sql = R"(
 SELECT attname, NOT attnotnull FROM pg_catalog.pg_attribute WHERE attrelid = $1::oid AND attnum > 0 AND NOT attisdropped)";
 
+// A change of a table whose replica identity is an index carries that index's columns of the old row, and no others: the key must be
+// made of them, or a delete would have none.
 constexpr const char* key_sql = R"(
 SELECT a.attname FROM pg_catalog.pg_index i CROSS JOIN LATERAL unnest(i.indkey) WITH ORDINALITY k(attnum, n)
 JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum
-WHERE i.indrelid = $1::oid AND i.indisprimary AND k.n <= i.indnkeyatts ORDER BY k.n)";
+WHERE i.indrelid = $1::oid AND CASE WHEN $2 = 'i' THEN i.indisreplident ELSE i.indisprimary END AND k.n <= i.indnkeyatts ORDER BY k.n)";
 
 constexpr const char* columns_sql = R"(
 SELECT a.attname, a.atttypid, a.atttypmod, n.nspname, c.relname, c.relreplident FROM pg_catalog.pg_attribute a
@@ -90,11 +92,11 @@ Result<std::map<std::uint32_t, PgType>> SchemaReader::types_of(const RelationMes
   return found;
 }
 
-Result<SchemaReader::Attributes> SchemaReader::attributes(std::uint32_t oid) {
+Result<SchemaReader::Attributes> SchemaReader::attributes(std::uint32_t oid, char identity) {
   Attributes out;
   TRY_ASSIGN(rows, sql_.query(attributes_sql, {std::to_string(oid)}));
   for (int i = 0; i < rows.size(); ++i) out.nullable.emplace(rows.text(i, 0), rows.at(i, 1) == "t");
-  TRY_ASSIGN(key, sql_.query(key_sql, {std::to_string(oid)}));
+  TRY_ASSIGN(key, sql_.query(key_sql, {std::to_string(oid), std::string(1, identity)}));
   for (int i = 0; i < key.size(); ++i) out.key.push_back(key.text(i, 0));
   return out;
 }
@@ -124,7 +126,7 @@ Result<std::shared_ptr<const Table>> SchemaReader::table_of(const RelationMessag
   table->name = relation.table;
   table->identity = relation.identity;
   TRY_ASSIGN(types, types_of(relation));
-  TRY_ASSIGN(known, attributes(relation.relation));
+  TRY_ASSIGN(known, attributes(relation.relation, relation.identity));
   for (auto& from : relation.columns) {
     table->columns.push_back(column(from, types, table->full_name()));
     auto found = known.nullable.find(from.name);

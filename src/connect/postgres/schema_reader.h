@@ -27,9 +27,9 @@ class SchemaReader {
  private:
   struct Attributes {
     std::map<std::string, bool, std::less<>> nullable;  // of columns that are there
-    std::vector<std::string> key;
+    std::vector<std::string> key;  // the primary key; of a table whose replica identity is another index, that index
   };
-  Result<Attributes> attributes(std::uint32_t oid);
+  Result<Attributes> attributes(std::uint32_t oid, char identity);
   Result<std::map<std::uint32_t, PgType>> types(const std::string& oids);
   Result<std::map<std::uint32_t, PgType>> types_of(const RelationMessage& relation);
   Column column(const RelationColumn& from, const std::map<std::uint32_t, PgType>& types, const std::string& table);

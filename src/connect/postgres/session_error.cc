@@ -55,6 +55,8 @@ Error statement_error(const Server& server, std::string_view sqlstate, std::stri
   if (sqlstate == "42501") return fail(Code::refused, fmt::format("user \"{}\" lacks a permission: {}", server.user, why),
                                        "grant it (SELECT on captured tables, CREATE on the database for a publication)");
   if (sqlstate == "55006") return fail(Code::busy, why, "stop whoever uses the slot, or choose another slot.name");
+  // A slot or publication that somebody else is making just now, a table or column that went while it was being read: looked at again.
+  if (sqlstate == "42710" || sqlstate == "42P01" || sqlstate == "42703") return fail(Code::busy, fmt::format("PostgreSQL says: {} ({})", why, sqlstate));
   if (sqlstate == "42704") return fail(Code::not_found, why);
   if (sqlstate == "53400" || sqlstate == "53300")
     return fail(Code::busy, why, "raise max_replication_slots or max_connections and restart the server");

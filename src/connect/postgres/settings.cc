@@ -147,6 +147,13 @@ bool Settings::passes(const std::string& schema, const std::string& table) const
   return schemas.passes(schema) && tables.passes(schema + "." + table);
 }
 
+std::vector<std::string> settings_warnings(const Settings& settings) {
+  std::vector<std::string> warnings;
+  if (settings.format->transaction_metadata)
+    warnings.push_back(fmt::format("provide.transaction.metadata fills the transaction block of events; the topic {}.transaction is not written", settings.format->prefix));
+  return warnings;
+}
+
 Result<Settings> read_settings(const ConfigMap& given) {
   Config config(postgres_properties(), given);
   Settings settings;

@@ -33,6 +33,8 @@ struct Settings {
   bool skips(char op) const { return skipped.find(op) != std::string::npos; }
 };
 
+// What the configuration asks for and only partly gets.
+std::vector<std::string> settings_warnings(const Settings& settings);
 // Code::invalid for what the property table alone cannot see.
 Result<Settings> read_settings(const ConfigMap& config);
 

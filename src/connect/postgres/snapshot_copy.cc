@@ -72,7 +72,22 @@ void SnapshotCopy::finish_table(std::size_t index) {
   progress_.tables_done = index + 1;
 }
 
+// A table that was truncated or rewritten (ALTER TABLE ... TYPE) since the snapshot was taken looks empty to it. From here on nobody can do
+// that until we are done with it: reading nothing takes the lock that any SELECT takes.
+Result<void> SnapshotCopy::hold_table(const PublishedTable& published) {
+  auto name = fmt::format("{}.{}", sql_.identifier(published.table.schema), sql_.identifier(published.table.name));
+  TRY(sql_.query(fmt::format("SELECT FROM {}{} LIMIT 0", published.partitioned ? "" : "ONLY ", name)));
+  TRY_ASSIGN(rewritten, sql_.query(fmt::format("SELECT FROM pg_catalog.pg_class c WHERE (c.oid = $1::oid{}) AND c.relkind = 'r' "
+                                               "AND pg_catalog.pg_relation_filenode(c.oid) IS DISTINCT FROM c.relfilenode LIMIT 1",
+                                               published.partitioned ? " OR c.oid IN (SELECT relid FROM pg_catalog.pg_partition_tree($1::oid))" : ""),
+                                   {std::to_string(published.table.oid)}));
+  if (rewritten.size() == 0) return {};
+  return fail(Code::busy, fmt::format("table {}.{} was rewritten after the snapshot was taken, and cannot be seen in it any more", published.table.schema, published.table.name),
+              "a new snapshot goes on from here");
+}
+
 Result<void> SnapshotCopy::copy_table(std::size_t index, const PublishedTable& published) {
+  TRY(hold_table(published));
   TRY_ASSIGN(table, schemas_.table_now(published.table.oid, published.columns));
   if (!table) return {};
   auto order = std::make_unique<KeyOrder>(*table);

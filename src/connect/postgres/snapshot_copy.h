@@ -35,6 +35,7 @@ class SnapshotCopy {
   Result<void> run();
 
  private:
+  Result<void> hold_table(const PublishedTable& published);
   Result<void> copy_table(std::size_t index, const PublishedTable& published);
   Result<void> copy_rows();
   Result<void> row(std::string_view line);

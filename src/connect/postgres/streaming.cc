@@ -84,14 +84,15 @@ Result<void> Streaming::commit() {
   committed_resume_ = position.resume;
   committed_whole_ = position.whole;
   idle_position_ns_ = clock_.monotonic_ns();
-  return sink_.commit(position_text(position), position.resume.value);
+  return sink_.commit(position_text(position), position.resume.value, translator_.changed_us());
 }
 
-// While nothing is captured the server still moves on, and would keep its log for us: every ten seconds the position follows it.
+// While nothing is captured the server still moves on, and would keep its log for us: every ten seconds the position follows it, and
+// at once when the server asks, because one that shuts down waits until we have confirmed everything.
 Result<void> Streaming::write_idle_position() {
   if (translator_.position().resume == committed_resume_ || sink_.gathered_bytes() > 0 || translator_.in_transaction()) return {};
-  if (clock_.monotonic_ns() - idle_position_ns_ < 10 * second_ns || !sink_.all_durable()) return {};
-  return commit();
+  if (!answer_wanted_ && clock_.monotonic_ns() - idle_position_ns_ < 10 * second_ns) return {};
+  return sink_.all_durable() ? commit() : Result<void>{};
 }
 
 // Tells the server what is durable: when it asks, within a second of news, and every ten seconds.

@@ -2,6 +2,13 @@
 
 namespace tidemill::connect::postgres {
 
+void TableOutput::allow_nulls(const Row& row) {
+  auto then = std::make_shared<Table>(writer_.table());
+  for (std::size_t i = 0; i < row.size() && i < then->columns.size(); ++i)
+    if (row[i].presence == Presence::null) then->columns[i].optional = true;
+  writer_ = EventWriter(std::move(then), format_);
+}
+
 std::optional<std::string_view> TableOutput::write_key(const Row& row) {
   if (!writer_.has_key()) return std::nullopt;
   key_.clear();

@@ -19,6 +19,10 @@ class TableOutput {
   const Table& table() const { return writer_.table(); }
   const EventWriter& writer() const { return writer_; }
 
+  // Takes note of a whole row. The catalogue told of the table as it is now: a null where none is allowed any more was allowed then.
+  void see(const Row& row) {
+    if (writer_.contradicts(row)) [[unlikely]] allow_nulls(row);
+  }
   // A row that is there: read, created or updated. `old_key` is set when the row had another key before.
   void put(const Row* before, const Row& after, const Origin& origin, const Row* old_key = nullptr);
   // A row that is gone, and its tombstone. `new_key` is set when it lives on under another key.
@@ -26,6 +30,7 @@ class TableOutput {
   void truncate(const Origin& origin);
 
  private:
+  void allow_nulls(const Row& row);
   std::optional<std::string_view> write_key(const Row& row);
   void add(const Origin& origin, std::optional<std::string_view> key, std::optional<std::string_view> value, const char* header, const Row* header_key);
   void remove_unwrapped(const Row& before, const Origin& origin);

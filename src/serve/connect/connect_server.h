@@ -1,4 +1,6 @@
 // ConnectServer: Kafka Connect's REST interface over Connectors. Errors are {"error_code", "message"}.
+//
+// There is one worker, and every connector is one task, number 0: what Kafka Connect says of workers and rebalances does not arise.
 #pragma once
 
 #include "connect/connectors.h"
@@ -27,7 +29,16 @@ class ConnectServer {
   Result<Response> config(const Request& request);
   Result<Response> status(const Request& request);
   Result<Response> erase(const Request& request);
-  Result<std::string> info(const std::string& name) const;
+  Result<Response> restart(const Request& request);
+  Result<Response> restart_task(const Request& request);
+  Result<Response> pause(const Request& request);
+  Result<Response> resume(const Request& request);
+  Result<Response> tasks(const Request& request);
+  Result<Response> task_status(const Request& request);
+  Result<Response> topics(const Request& request);
+  Result<Response> plugins(const Request& request);
+  Result<Response> plugin_config(const Request& request);
+  Result<Response> validate(const Request& request);
 
   connect::Connectors& connectors_;
   runtime::Pool pool_{"connect-rest", 2, 100};

@@ -35,6 +35,7 @@ struct Request {
   std::string method;    // as sent: "GET"
   std::string raw_path;  // still percent-encoded, without the query; routes are matched on it, segment by segment
   std::string path;      // decoded; for messages
+  std::string raw_query; // as sent, without the mark; for those who allow a name more than once
   Fields query;          // decoded; of a repeated name the last one
   Fields params;         // decoded path parameters, set by the router
   Headers headers;

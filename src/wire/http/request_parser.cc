@@ -57,7 +57,9 @@ bool read_target(std::string_view target, Request& out) {
   auto path = percent_decoded(out.raw_path, false);
   if (!path) return false;
   out.path = std::move(*path);
-  return mark == std::string_view::npos || read_query(target.substr(mark + 1), out.query);
+  if (mark == std::string_view::npos) return true;
+  out.raw_query = target.substr(mark + 1);
+  return read_query(out.raw_query, out.query);
 }
 
 }  // namespace
