@@ -57,13 +57,13 @@ std::vector<Example> examples(const Server& server, const PrivatePostgres& postg
   std::vector<Example> all;
   auto address = [&](const char* name) { return at.contains(name) ? at.at(name).text() : std::string(); };
   if (auto kafka = address("kafka"); !kafka.empty())
-    all.push_back({"the newest change of table orders, as any Kafka client sees it", fmt::format("kcat -b {} -C -t shop.public.orders -o -1 -e -q", kafka)});
+    all.push_back({"the newest change of table orders, as any Kafka client sees it", fmt::format("kcat -b {} -C -t shop.public.orders -o -1 -c 1 -q", kafka)});
   if (auto ksql = address("ksql"); !ksql.empty())
     all.push_back({"what the streaming SQL has made of all of them, this moment",
                    fmt::format("curl -s http://{}/query -d '{{\"ksql\":\"{}\"}}'", ksql, answer_query)});
   if (auto connect = address("connect"); !connect.empty())
     all.push_back({"how the connector is", fmt::format("curl -s http://{}/connectors/shop/status", connect)});
-  all.push_back({"the same question to the shop's own database",
+  all.push_back({"the same question to the shop's own database, which has gone on meanwhile",
                  fmt::format("psql -h 127.0.0.1 -p {} -U {} -c 'SELECT status, count(*), sum(amount) FROM orders GROUP BY 1'", postgres.port(), postgres.user())});
   return all;
 }

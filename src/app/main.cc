@@ -12,6 +12,7 @@
 #include "app/demo.h"
 #include "app/exit_code.h"
 #include "app/server.h"
+#include "base/version.h"
 #include "settings/settings.h"
 #include "world/disk.h"
 #include "world/real.h"
@@ -19,7 +20,6 @@
 namespace tidemill::app {
 namespace {
 
-constexpr const char* version = "0.1.0";
 constexpr std::size_t config_bytes_max = 1 << 20;
 
 sigset_t stop_signals() {
@@ -39,8 +39,9 @@ int complain(const Error& error) {
 Result<settings::Settings> read_settings(const CommandLine& line) {
   settings::Settings settings;
   if (auto file = line.option("config"); !file.empty()) {
-    TRY_ASSIGN(text, world::read_file(world::real_disk(), file, config_bytes_max));
-    TRY(settings::apply_yaml(settings, text, file));
+    auto text = world::read_file(world::real_disk(), file, config_bytes_max);
+    if (!text) return fail(text.error().code, text.error().message, "--config takes a YAML file; docs/settings.md has an example");
+    TRY(settings::apply_yaml(settings, *text, file));
   }
   if (auto data = line.option("data"); !data.empty()) TRY(settings::apply(settings, "data.dir", data));
   for (auto& [key, value] : line.sets) TRY(settings::apply_override(settings, key + "=" + value));

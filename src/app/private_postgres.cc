@@ -49,11 +49,13 @@ int choose_port() {
 // The port of a server that is running on this folder already (one that outlived a killed demo), or 0.
 int running_port(const std::string& data) {
   std::ifstream file(data + "/postmaster.pid");
-  std::string pid, line;
+  std::string pid, line, program;
   std::getline(file, pid);
-  if (pid.empty() || kill(std::stoi(pid), 0) != 0) return 0;
+  // After a crash of the machine the file stays, and somebody else may have the number now.
+  std::getline(std::ifstream("/proc/" + pid + "/comm"), program);
+  if (program != "postgres") return 0;
   for (int i = 0; i < 3; ++i) std::getline(file, line);
-  return line.empty() ? 0 : std::stoi(line);
+  return std::atoi(line.c_str());
 }
 
 Result<void> give_to_postgres(const std::string& dir) {

@@ -8,6 +8,7 @@
 #include "app/exit_code.h"
 #include "app/listening_file.h"
 #include "app/log_meter.h"
+#include "base/version.h"
 #include "broker/broker.h"
 #include "catalog/catalog.h"
 #include "connect/connectors.h"
@@ -64,6 +65,15 @@ struct Server::Inside {
 
 namespace {
 
+// A failure with the setting that chose the address in front: six listeners may have failed.
+template <class T>
+Result<T> named(std::string_view setting, Result<T> started) {
+  if (started) return started;
+  auto error = started.error();
+  error.message = fmt::format("{}: {}", setting, error.message);
+  return error;
+}
+
 world::Address address_of(const settings::ListenAddress& at) { return {at.host, at.port}; }
 
 // What cannot be written cannot be promised: say why, and end before anything else is acknowledged.
@@ -105,6 +115,7 @@ Result<void> Server::Inside::open_engine() {
   meter = std::make_unique<LogMeter>(*log, *shards);
   flow::QueryOptions options{.dir = settings.data_dir + "/state",
                              .batch_rows_max = settings.flow_batch_rows_max,
+                             .state_bytes_max = settings.flow_query_state_bytes_max,
                              .snapshot_interval_ms = settings.flow_snapshot_interval_ms.count()};
   TRY_ASSIGN(running, flow::Queries::open(*log, *catalog, disk, clock, *shards, std::move(options)));
   queries = std::move(running);
@@ -116,7 +127,7 @@ Result<void> Server::Inside::open_engine() {
 Result<void> Server::Inside::open_connect() {
   if (settings.connect_listen.off) return {};
   connect = std::make_unique<serve::ConnectServer>(*net, *shards, *connectors, http_options("connect", settings.connect_listen));
-  TRY(connect->start());
+  TRY(named("connect.listen", connect->start()));
   addresses["connect"] = connect->address();
   return {};
 }
@@ -124,7 +135,7 @@ Result<void> Server::Inside::open_connect() {
 Result<void> Server::Inside::open_ksql() {
   if (settings.ksql_listen.off) return {};
   ksql = std::make_unique<serve::ksql::KsqlServer>(*net, *shards, *catalog, *queries, serve::ksql::KsqlOptions{.service_id = settings.ksql_service_id, .hosts_allowed = settings.http_hosts_allowed});
-  TRY_ASSIGN(address, ksql->start(address_of(settings.ksql_listen)));
+  TRY_ASSIGN(address, named("ksql.listen", ksql->start(address_of(settings.ksql_listen))));
   addresses["ksql"] = address;
   return {};
 }
@@ -146,7 +157,7 @@ Result<void> Server::Inside::open_kafka() {
     options.advertised = advertised;
   }
   kafka = std::make_unique<serve::KafkaServer>(*net, *shards, *broker, std::move(options));
-  TRY(kafka->start());
+  TRY(named("kafka.listen", kafka->start()));
   addresses["kafka"] = kafka->address();
   return {};
 }
@@ -168,7 +179,7 @@ Result<void> Server::Inside::open_http() {
   if (settings.http_listen.off) return {};
   http = std::make_unique<serve::HttpServer>(*net, *shards, http_options("http", settings.http_listen));
   serve::add_operations(*http, [this] { return not_ready(); });
-  TRY(http->start());
+  TRY(named("http.listen", http->start()));
   addresses["http"] = http->address();
   return {};
 }
@@ -227,6 +238,8 @@ void Server::stop() {
 Result<std::unique_ptr<Server>> Server::start(const settings::Settings& settings) {
   observe::set_log_target({.level = observe::level_of(settings.observe_log_level), .format = observe::format_of(settings.observe_log_format)});
   auto inside = std::make_unique<Inside>(settings);
+  observe::metrics().gauge("tidemill_build_info", {{"version", version}}).set(1);
+  observe::metrics().gauge("tidemill_start_time_seconds").set(static_cast<double>(inside->clock.now_ms()) / 1000);
   TRY(inside->open_log());
   TRY(inside->open_engine());
   TRY(inside->open_listeners());

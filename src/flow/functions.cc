@@ -47,6 +47,7 @@ class CallNode : public ExpressionNode {
 Result<record::Value> join(const Call& call) {
   std::string out;
   for (auto& arg : call.args) out += std::get<std::string>(arg.data);
+  if (out.size() > 4u << 20) return fail(Code::too_large, "the text would be longer than 4 MiB");
   return record::Value(std::move(out));
 }
 constexpr ScalarFunction concatenation{"||", join};

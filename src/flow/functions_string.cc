@@ -12,6 +12,10 @@ using record::Value;
 const std::string& text(const Value& v) { return std::get<std::string>(v.data); }
 std::int64_t whole(const Value& v) { return std::get<std::int64_t>(v.data); }
 
+// A row of the log holds no more. Without a bound a short statement could make any number of bytes of every row.
+constexpr std::size_t made_bytes_max = 4u << 20;
+Error longer_than_rows_may_be() { return fail(Code::too_large, "the text would be longer than 4 MiB"); }
+
 std::size_t character_bytes(char lead) {
   auto c = static_cast<unsigned char>(lead);
   return c < 0x80 ? 1 : c < 0xE0 ? 2 : c < 0xF0 ? 3 : 4;
@@ -85,6 +89,7 @@ Result<Value> concat(const Call& c) {
   std::string out;
   for (auto& arg : c.args)
     if (!arg.null()) out += text(arg);
+  if (out.size() > made_bytes_max) return longer_than_rows_may_be();
   return Value(std::move(out));
 }
 
@@ -92,16 +97,19 @@ Result<Value> replace(const Call& c) {
   auto &s = text(c.args[0]), &old = text(c.args[1]), &fresh = text(c.args[2]);
   std::string out;
   std::size_t from = 0;
+  auto too_long = [&] { return out.size() + s.size() - from > made_bytes_max; };
   if (old.empty()) {  // between all characters, as Java does
-    for (std::size_t i = 0; i < s.size(); i += character_bytes(s[i])) out += fresh + s.substr(i, character_bytes(s[i]));
-    return Value(out + fresh);
+    for (; from < s.size() && !too_long(); from += character_bytes(s[from])) out += fresh + s.substr(from, character_bytes(s[from]));
+    out += fresh;
+    from = s.size();
   }
-  for (auto at = s.find(old); at != std::string::npos; at = s.find(old, from)) {
+  for (auto at = old.empty() ? std::string::npos : s.find(old); at != std::string::npos && !too_long(); at = s.find(old, from)) {
     out.append(s, from, at - from);
     out += fresh;
     from = at + old.size();
   }
-  return Value(out + s.substr(from));
+  if (too_long()) return longer_than_rows_may_be();
+  return Value(out + s.substr(std::min(from, s.size())));
 }
 
 Result<Value> instr(const Call& c) {
@@ -126,13 +134,13 @@ template <bool left>
 Result<Value> pad(const Call& c) {
   auto &s = text(c.args[0]), &padding = text(c.args[2]);
   auto wanted = whole(c.args[1]);
-  constexpr std::int64_t length_max = 16 << 20;
   if (padding.empty() || wanted < 0) return Value();
-  if (wanted > length_max) return fail(Code::invalid, "length " + std::to_string(wanted) + " is too large");
+  if (wanted > static_cast<std::int64_t>(made_bytes_max)) return longer_than_rows_may_be();
   auto missing = wanted - units(s);
   if (missing <= 0) return Value(s.substr(0, byte_of_unit(s, wanted)));
   std::string fill;
   auto each = units(padding);
+  if (static_cast<std::size_t>(missing / each + 1) * padding.size() > made_bytes_max) return longer_than_rows_may_be();
   fill.reserve(static_cast<std::size_t>(missing / each + 1) * padding.size());
   for (auto whole_times = missing / each; whole_times > 0; --whole_times) fill += padding;
   fill += padding.substr(0, byte_of_unit(padding, missing % each));

@@ -47,6 +47,7 @@ void Grouping::evaluate(const Chunk& in, record::Arena& arena, Rows selected, Er
 Result<void> Grouping::run(const Chunk& in, record::Arena& arena, Rows selected, ErrorLog& errors) {
   out_.clear();
   groups_of_rows_.clear();
+  expire();
   evaluate(in, arena, selected, errors);
   for (std::size_t i = 0; i < selected.size(); ++i) {
     auto row = selected[i];
@@ -90,16 +91,42 @@ std::uint32_t Grouping::place(const Chunk& in, std::uint32_t row) {
 
 std::uint32_t Grouping::add_group(bool fresh, std::uint32_t number, std::int64_t window_start) {
   if (!fresh) return number;
-  CHECK(number == state_.size(), "{} {}", number, state_.size());  // groups are never erased
+  if (window_) windows_[window_start].push_back(number);
+  if (number < state_.size()) {  // an expired group left its place
+    state_[number] = {-1, window_start, false};
+    return number;
+  }
+  CHECK(number == state_.size(), "{} {}", number, state_.size());
   state_.push_back({-1, window_start, false});
   accumulators_.resize(accumulators_.size() + rules_.size());
   return number;
 }
 
+void Grouping::expire() {
+  if (!window_) return;
+  constexpr std::int64_t retention_least_ms = 86'400'000;
+  auto retention = std::max(window_->retention_ms > 0 ? window_->retention_ms : retention_least_ms, window_->size_ms + window_->grace_ms);
+  while (!windows_.empty() && windows_.begin()->first + retention <= stream_time_ms_) {
+    for (auto group : windows_.begin()->second) {
+      for (std::size_t i = 0; i < rules_.size(); ++i) {
+        auto& old = accumulators_[group * rules_.size() + i];
+        text_bytes_ -= old.text.size();
+        old = {};
+      }
+      keys_.erase(keys_.key(group));
+    }
+    windows_.erase(windows_.begin());
+  }
+}
+
 Result<void> Grouping::apply(const Chunk& in, std::uint32_t row, std::uint32_t group) {
   bool undo = in.ops[row] == RowOp::update_before || in.ops[row] == RowOp::remove;
   auto* accumulators = accumulators_.data() + group * rules_.size();
-  for (std::size_t i = 0; i < rules_.size(); ++i) TRY(rules_[i].apply(accumulators[i], argument_cells_[i], row, undo));
+  for (std::size_t i = 0; i < rules_.size(); ++i) {
+    auto text_before = accumulators[i].text.size();
+    TRY(rules_[i].apply(accumulators[i], argument_cells_[i], row, undo));
+    text_bytes_ += accumulators[i].text.size() - text_before;
+  }
   state_[group].timestamp_ms = std::max(state_[group].timestamp_ms, in.origins[row].timestamp_ms);
   return {};
 }
@@ -137,16 +164,16 @@ void Grouping::append_state(std::uint32_t group, Chunk& out) const {
 }
 
 std::size_t Grouping::bytes() const {
-  auto out = keys_.bytes() + state_.size() * sizeof(State) + accumulators_.size() * sizeof(Accumulator);
-  return out;  // texts of MIN and MAX beyond 15 bytes are not counted
+  return keys_.bytes() + state_.size() * sizeof(State) + accumulators_.size() * sizeof(Accumulator) + text_bytes_;
 }
 
 void Grouping::write(ByteWriter& out) const {
   out.le(stream_time_ms_);
   out.le(late_rows_);
   out.le(static_cast<std::uint32_t>(rules_.size()));
-  out.le(keys_.end());
+  out.le(static_cast<std::uint32_t>(keys_.size()));
   for (std::uint32_t group = 0; group < keys_.end(); ++group) {
+    if (!keys_.live(group)) continue;
     out.le(static_cast<std::uint32_t>(keys_.key(group).size()));
     out.text(keys_.key(group));
     out.le(state_[group].timestamp_ms);
@@ -165,11 +192,15 @@ bool Grouping::read(ByteReader& in) {
     key_ = in.text(in.le<std::uint32_t>());
     auto [number, fresh] = keys_.place(key_);
     if (!in.ok() || !fresh) return false;
-    add_group(fresh, number, 0);
-    state_[number].timestamp_ms = in.le<std::int64_t>();
-    state_[number].window_start_ms = in.le<std::int64_t>();
+    auto timestamp = in.le<std::int64_t>();
+    add_group(fresh, number, in.le<std::int64_t>());
+    state_[number].timestamp_ms = timestamp;
     state_[number].passed = in.u8() != 0;
-    for (std::size_t r = 0; r < rules_.size(); ++r) rules_[r].read(accumulators_[number * rules_.size() + r], in);
+    for (std::size_t r = 0; r < rules_.size(); ++r) {
+      auto& accumulator = accumulators_[number * rules_.size() + r];
+      rules_[r].read(accumulator, in);
+      text_bytes_ += accumulator.text.size();
+    }
   }
   return in.ok();
 }

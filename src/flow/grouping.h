@@ -1,9 +1,11 @@
 // GROUP BY: rows go to groups, each group has its aggregates, and every row that changes a group gives one row of its new state. Rows
 // that undo (update-before, remove) are taken back before the row after them is applied. Windows are part of the group.
 //
-// Output columns: the group's values, the aggregates, WINDOWSTART, WINDOWEND. Groups stay when they fall to no rows.
+// Output columns: the group's values, the aggregates, WINDOWSTART, WINDOWEND. Groups stay when they fall to no rows; those of a window go
+// when it has been closed for its retention, between runs, which no output depends on: a row for it would be late.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -31,6 +33,7 @@ class Grouping {
   // The state as rows: fills `out` (made by make_columns) with groups [from, from + count) or one by key.
   void make_columns(record::Chunk& out) const;
   std::uint32_t end() const { return keys_.end(); }
+  bool live(std::uint32_t group) const { return keys_.live(group); }
   std::uint32_t find(std::string_view key) const { return keys_.find(key); }
   void append_state(std::uint32_t group, record::Chunk& out) const;
 
@@ -53,6 +56,7 @@ class Grouping {
   void emit(const record::Chunk& in, std::uint32_t row, std::uint32_t group);
   std::uint32_t add_group(bool fresh, std::uint32_t number, std::int64_t window_start);
   void append_aggregates(std::uint32_t group, record::Chunk& out) const;
+  void expire();
 
   std::vector<record::Type> key_types_, result_types_;
   std::vector<Expression> key_exprs_;
@@ -65,6 +69,8 @@ class Grouping {
   std::vector<Accumulator> accumulators_;  // rules_.size() for each group
   std::int64_t stream_time_ms_ = -1;
   std::uint64_t late_rows_ = 0;
+  std::map<std::int64_t, std::vector<std::uint32_t>> windows_;  // by start: their groups
+  std::size_t text_bytes_ = 0;                                  // extremes of STRING and BYTES
 
   std::vector<Operand> key_cells_, argument_cells_;
   record::Chunk out_;

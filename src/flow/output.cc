@@ -3,6 +3,11 @@
 #include "flow/query_task.h"
 
 namespace tidemill::flow {
+namespace {
+
+constexpr std::size_t append_overhead = 4096;  // headers of two batches, counts, lengths
+
+}  // namespace
 
 Result<OutputWriter> OutputWriter::make(const TaskSpec& spec, std::size_t append_bytes_max) {
   OutputWriter out;
@@ -13,6 +18,9 @@ Result<OutputWriter> OutputWriter::make(const TaskSpec& spec, std::size_t append
   out.processing_log_ = spec.processing_log;
   out.windowed_ = plan.window.has_value() || plan.source.window.has_value();
   out.cut_bytes_ = append_bytes_max / 2;
+  auto beside = append_overhead + spec.inputs.size() * 16;
+  if (append_bytes_max <= 2 * beside) return fail(Code::too_large, "query " + spec.id + " reads more partitions than one append can hold the positions of");
+  out.row_bytes_max_ = append_bytes_max - beside;
   out.builders_.resize(spec.sinks.size());
   if (!plan.sink || spec.sinks.empty()) return fail(Code::invalid, "query " + spec.id + " has no sink");
   std::vector<sql::Column> columns;
@@ -48,22 +56,26 @@ std::int64_t OutputWriter::timestamp_of(const ResultOut& result, const Pipeline&
   return cell.column->whole[cell.at(result.row)];
 }
 
-void OutputWriter::add(const ResultOut& result, const Pipeline& pipeline) {
+bool OutputWriter::add(const ResultOut& result, const Pipeline& pipeline) {
   ++emitted_;
   auto& origin = pipeline.origin(result);
   time_ms_ = origin.timestamp_ms;
-  if (left_out_ > 0) { --left_out_; return; }
   bool has_key = encoder_->key(pipeline.cells(), result.row, key_);
   auto partition = partition_of(has_key, origin);  // of the key without its window, as Kafka Streams does
   if (has_key && windowed_) RowEncoder::add_window(result.window_start_ms, key_);
   bool has_value = !result.tombstone && encoder_->value(pipeline.cells(), result.row, value_);
   auto view = [](bool there, const std::string& text) { return there ? std::optional<std::string_view>(text) : std::nullopt; };
-  if (!has_key && !has_value && result.tombstone) return;  // nothing would remain of it
   auto headers = origin.headers.size() > 1 ? origin.headers : std::string_view();
+  auto size = (has_key ? key_.size() : 0) + (has_value ? value_.size() : 0) + headers.size() + 24;
+  if (size > row_bytes_max_) return false;
+  if (left_out_ > 0) return (--left_out_, true);
+  if (!has_key && !has_value && result.tombstone) return true;  // nothing would remain of it
+  if (bytes_ + size > row_bytes_max_) cut(emitted_ - 1);
   builders_[partition].add_encoded(timestamp_of(result, pipeline), view(has_key, key_), view(has_value, value_), headers);
   ++records_out_;
-  bytes_ += (has_key ? key_.size() : 0) + (has_value ? value_.size() : 0) + headers.size() + 24;
-  if (bytes_ >= cut_bytes_) cut();
+  bytes_ += size;
+  if (bytes_ >= cut_bytes_) cut(emitted_);
+  return true;
 }
 
 void OutputWriter::add_processing_error(std::string_view json, std::int64_t timestamp_ms) {
@@ -77,11 +89,11 @@ bool OutputWriter::take_batches(std::vector<log::Entry>& entries) {
   return !entries.empty();
 }
 
-void OutputWriter::cut() {
+void OutputWriter::cut(std::uint64_t emitted) {
   log::Append part;
   take_batches(part.entries);
   auto positions = before_;
-  positions.outputs_ahead = emitted_;
+  positions.outputs_ahead = emitted;
   part.entries.push_back({tenant_, positions_stream_, positions_batch(positions, time_ms_)});
   parts_.push_back(std::move(part));
   bytes_ = 0;

@@ -22,7 +22,8 @@ class OutputWriter {
 
   // `before`: where the step began; its outputs_ahead records are already in the log and are left out.
   void begin(Positions before);
-  void add(const ResultOut& result, const Pipeline& pipeline);
+  // False when the row is too large for an append: it is left out.
+  bool add(const ResultOut& result, const Pipeline& pipeline);
   void add_processing_error(std::string_view json, std::int64_t timestamp_ms);
   // The appends of the step, the last with `after`. Empty when there was nothing to write. Sets after.outputs_ahead.
   std::vector<log::Append> finish(Positions& after);
@@ -34,7 +35,7 @@ class OutputWriter {
   std::size_t partition_of(bool has_key, const record::RowOrigin& origin) const;
   std::int64_t timestamp_of(const ResultOut& result, const Pipeline& pipeline) const;
   bool take_batches(std::vector<log::Entry>& entries);
-  void cut();
+  void cut(std::uint64_t emitted);
 
   TenantId tenant_;
   std::vector<StreamId> sinks_;
@@ -43,7 +44,7 @@ class OutputWriter {
   std::optional<RowEncoder> encoder_;
   bool windowed_ = false;
   int timestamp_output_ = -1;
-  std::size_t cut_bytes_ = 0;
+  std::size_t cut_bytes_ = 0, row_bytes_max_ = 0;
 
   std::vector<record::BatchBuilder> builders_;
   record::BatchBuilder log_builder_;

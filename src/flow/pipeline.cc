@@ -96,7 +96,7 @@ void Pipeline::clear() {
 }
 
 void Pipeline::report(const ErrorLog& errors, const Chunk& chunk, std::vector<BadRow>& bad) {
-  for (auto& error : errors) bad.push_back({chunk.origins[error.row], error.message, false, false});
+  for (auto& error : errors) bad.push_back({chunk.origins[error.row], error.message, ProcessingError::What::processing, false});
 }
 
 Result<void> Pipeline::run(std::vector<BadRow>& bad) {
@@ -221,13 +221,42 @@ Result<void> Pipeline::scan(const std::optional<std::string>& key, const std::fu
     if (number != KeyTable::none) add(number);
   } else {
     for (std::uint32_t number = 0; number < end; ++number) {
-      if (!grouping_ && !table_->live(number)) continue;
+      if (!(grouping_ ? grouping_->live(number) : table_->live(number))) continue;
       add(number);
       if (rows.rows() == rows_at_once) flush();
     }
   }
   flush();
   return {};
+}
+
+namespace {
+
+bool literal_below(const sql::Expr& expr, std::int64_t bound) {
+  if (expr.op != sql::ExprOp::literal) return false;
+  if (auto* number = std::get_if<std::int64_t>(&expr.value.data)) return *number < bound;
+  auto* text = std::get_if<std::string>(&expr.value.data);
+  return text && static_cast<std::int64_t>(text->size()) < bound;
+}
+
+bool makes_much(const sql::ExprPtr& expr) {
+  if (!expr) return false;
+  bool pads = expr->op == sql::ExprOp::call && (expr->function == "LPAD" || expr->function == "RPAD");
+  if (pads && !literal_below(*expr->args[1], 1024)) return true;
+  if (expr->op == sql::ExprOp::call && expr->function == "REPLACE" && !literal_below(*expr->args[2], 64)) return true;
+  return std::any_of(expr->args.begin(), expr->args.end(), makes_much);
+}
+
+}  // namespace
+
+std::size_t Pipeline::rows_at_once(std::size_t wanted) const {
+  constexpr std::size_t careful_rows = 64;
+  bool much = makes_much(plan_->where) || makes_much(plan_->having);
+  for (auto& output : plan_->outputs) much |= makes_much(output.expr);
+  for (auto& expr : plan_->group_by) much |= makes_much(expr);
+  for (auto& expr : plan_->partition_by) much |= makes_much(expr);
+  for (auto& aggregate : plan_->aggregates) much |= makes_much(aggregate.argument);
+  return much ? std::min(wanted, careful_rows) : wanted;
 }
 
 std::size_t Pipeline::state_bytes() const { return (grouping_ ? grouping_->bytes() : 0) + (table_ ? table_->bytes() : 0); }

@@ -12,6 +12,7 @@
 
 #include "flow/decode.h"
 #include "flow/grouping.h"
+#include "flow/processing_log.h"
 #include "flow/table_rows.h"
 
 namespace tidemill::flow {
@@ -25,7 +26,7 @@ struct ResultOut {
 struct BadRow {
   record::RowOrigin origin;
   std::string message;
-  bool unreadable = false;  // else an expression failed
+  ProcessingError::What what = ProcessingError::What::processing;
   bool in_key = false;
 };
 
@@ -58,6 +59,8 @@ class Pipeline {
   const std::vector<int>& lookup_outputs() const { return lookup_outputs_; }
   bool windowed_state() const { return plan_->window.has_value() || (!grouping_ && plan_->source.window.has_value()); }
 
+  // How many rows a step may take: `wanted`, or fewer when expressions can make much more of a row than it holds.
+  std::size_t rows_at_once(std::size_t wanted) const;
   std::size_t state_bytes() const;
   std::uint64_t late_rows() const { return grouping_ ? grouping_->late_rows() : 0; }
   void write_state(ByteWriter& out) const;

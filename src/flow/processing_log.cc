@@ -6,32 +6,29 @@ namespace tidemill::flow {
 
 void write_processing_error(const ProcessingError& error, std::string& out) {
   constexpr std::size_t message_bytes_max = 2000;
-  bool reading = error.what == ProcessingError::What::deserialization;
+  using What = ProcessingError::What;
   std::string message(error.message.substr(0, message_bytes_max));
   while (!valid_utf8(message)) message.pop_back();  // cut in the middle of a character
   message += " (partition " + std::to_string(error.origin.partition) + ", offset " + std::to_string(error.origin.offset) + ")";
+  auto told = [&](What what, std::string_view before, std::string_view after) {
+    if (error.what != what) return void(out += "null");
+    out += before;
+    append_json_string(out, message);
+    out += after;
+  };
+  static constexpr const char* places[] = {".Source.deserializer", ".Project", ".Sink"};
   out = R"({"level":"ERROR","logger":)";
-  append_json_string(out, "processing." + std::string(error.query_id) + (reading ? ".Source.deserializer" : ".Project"));
-  out += ",\"time\":" + std::to_string(error.origin.timestamp_ms) + ",\"message\":{\"type\":" + (reading ? "0" : "1");
+  append_json_string(out, "processing." + std::string(error.query_id) + places[static_cast<int>(error.what)]);
+  out += ",\"time\":" + std::to_string(error.origin.timestamp_ms) + ",\"message\":{\"type\":" + std::to_string(static_cast<int>(error.what));
   out += ",\"deserializationError\":";
-  if (reading) {
-    out += std::string("{\"target\":\"") + (error.in_key ? "key" : "value") + "\",\"errorMessage\":";
-    append_json_string(out, message);
-    out += ",\"recordB64\":null,\"cause\":[],\"topic\":";
-    append_json_string(out, error.topic);
-    out += "}";
-  } else {
-    out += "null";
-  }
+  std::string topic = R"(,"recordB64":null,"cause":[],"topic":)";
+  append_json_string(topic, error.topic);
+  told(What::deserialization, error.in_key ? R"({"target":"key","errorMessage":)" : R"({"target":"value","errorMessage":)", topic + "}");
   out += ",\"recordProcessingError\":";
-  if (reading) {
-    out += "null";
-  } else {
-    out += "{\"errorMessage\":";
-    append_json_string(out, message);
-    out += ",\"record\":null,\"cause\":[]}";
-  }
-  out += R"(,"productionError":null,"serializationError":null,"kafkaStreamsThreadError":null}})";
+  told(What::processing, "{\"errorMessage\":", R"(,"record":null,"cause":[]})");
+  out += ",\"productionError\":";
+  told(What::production, "{\"errorMessage\":", "}");
+  out += R"(,"serializationError":null,"kafkaStreamsThreadError":null}})";
 }
 
 }  // namespace tidemill::flow

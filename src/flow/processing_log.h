@@ -10,7 +10,7 @@
 namespace tidemill::flow {
 
 struct ProcessingError {
-  enum class What : std::uint8_t { deserialization = 0, processing = 1 } what = What::processing;
+  enum class What : std::uint8_t { deserialization = 0, processing = 1, production = 2 } what = What::processing;
   std::string_view query_id;
   std::string_view topic;
   bool in_key = false;

@@ -8,6 +8,7 @@ Result<std::shared_ptr<PushTask>> PushTask::make(log::Log& log, world::Loop& loo
   std::shared_ptr<PushTask> task(new PushTask(log, loop, std::move(spec), std::move(sink)));
   TRY_ASSIGN(pipeline, Pipeline::make(task->spec_.plan, false));
   task->pipeline_ = std::move(pipeline);
+  task->spec_.batch_rows_max = task->pipeline_->rows_at_once(task->spec_.batch_rows_max);
   // Where it begins is decided now, in the caller's call: what is written after it is seen.
   std::vector<Positions::Input> from;
   for (auto stream : task->spec_.inputs) {
@@ -43,6 +44,13 @@ void PushTask::wake() {
   });
 }
 
+void PushTask::resume() {
+  loop_.post([self = shared_from_this()] {
+    self->paused_ = false;
+    self->step();
+  });
+}
+
 void PushTask::end(Result<void> how) {
   if (std::exchange(ended_, true)) return;
   watch_.reset();
@@ -51,7 +59,7 @@ void PushTask::end(Result<void> how) {
 }
 
 void PushTask::step() {
-  if (ended_) return;
+  if (ended_ || paused_) return;
   if (spec_.plan->limit && *spec_.plan->limit <= delivered_) return end({});
   pipeline_->clear();
   auto& chunk = pipeline_->input();
@@ -69,17 +77,21 @@ void PushTask::step() {
   std::vector<BadRow> bad;
   auto ran = pipeline_->run(bad);
   if (!ran) return end(ran.error());
+  if (pipeline_->state_bytes() > spec_.state_bytes_max)
+    return end(fail(Code::too_large, "the query needs more memory than flow.query_state_bytes_max", "group by something with fewer values"));
   if (deliver()) wake();
 }
 
-// False when the query has ended with it.
+// False when the query has ended with it. A client that has enough for now stops the reading, not the query.
 bool PushTask::deliver() {
   std::vector<ResultRow> rows;
   take_results(*pipeline_, rows);
   auto limit = spec_.plan->limit;
   if (limit && static_cast<std::int64_t>(rows.size()) > *limit - delivered_) rows.resize(static_cast<std::size_t>(*limit - delivered_));
   delivered_ += static_cast<std::int64_t>(rows.size());
-  if (!rows.empty() && !sink_.rows(std::move(rows))) return (end({}), false);
+  auto wanted = rows.empty() ? Wanted::more : sink_.rows(std::move(rows));
+  if (wanted == Wanted::none) return (end({}), false);
+  paused_ = wanted == Wanted::after_resume;
   if (limit && delivered_ >= *limit) return (end({}), false);
   return true;
 }

@@ -20,6 +20,7 @@ class PushTask : public std::enable_shared_from_this<PushTask> {
     bool from_earliest = false;
     bool until_now = false;  // ends where the input ended at the start
     std::size_t batch_rows_max = 8192;
+    std::size_t state_bytes_max = 4ull << 30;
   };
   static Result<std::shared_ptr<PushTask>> make(log::Log& log, world::Loop& loop, Spec spec, PushSink sink);
 
@@ -27,6 +28,7 @@ class PushTask : public std::enable_shared_from_this<PushTask> {
   void start();
   void cancel();
   void wake();
+  void resume();
 
  private:
   PushTask(log::Log& log, world::Loop& loop, Spec spec, PushSink sink)
@@ -46,6 +48,7 @@ class PushTask : public std::enable_shared_from_this<PushTask> {
   std::vector<Positions::Input> until_;
   std::int64_t delivered_ = 0;
   bool ended_ = false;
+  bool paused_ = false;  // the client has enough for now
   std::atomic<bool> woken_ = false;
 };
 

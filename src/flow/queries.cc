@@ -34,6 +34,7 @@ class Client : public PushQuery {
  public:
   explicit Client(std::shared_ptr<PushTask> task) : task_(std::move(task)) {}
   ~Client() override { task_->cancel(); }
+  void resume() override { task_->resume(); }
 
  private:
   std::shared_ptr<PushTask> task_;
@@ -120,6 +121,7 @@ Result<TaskSpec> QueriesHere::spec_of(const catalog::Query& query) {
   spec.from_earliest = query.from_earliest;
   spec.snapshot_dir = options_.dir + "/" + std::to_string(query.tenant.value) + "-" + query.id;
   spec.batch_rows_max = options_.batch_rows_max;
+  spec.state_bytes_max = options_.state_bytes_max;
   return spec;
 }
 
@@ -210,25 +212,7 @@ void QueriesHere::pull(TenantId tenant, std::shared_ptr<const sql::QueryPlan> pl
     return done(fail(Code::unsupported, "table " + plan->source.name + " is not materialized",
                      "pull queries read tables made by CREATE TABLE AS SELECT; add EMIT CHANGES for a push query"));
   }
-  // A stream: everything from the beginning to the present end.
-  struct Gathered {
-    std::vector<ResultRow> rows;
-    std::move_only_function<void(Result<std::vector<ResultRow>>)> done;
-  };
-  auto gathered = std::make_shared<Gathered>();
-  gathered->done = std::move(done);
-  PushSink sink;
-  sink.rows = [gathered](std::vector<ResultRow> rows) {
-    std::move(rows.begin(), rows.end(), std::back_inserter(gathered->rows));
-    return true;
-  };
-  sink.end = [gathered](Result<void> how) {
-    if (how) gathered->done(std::move(gathered->rows));
-    else gathered->done(how.error());
-  };
-  auto task = transient(tenant, std::move(plan), true, true, std::move(sink));
-  if (task) return (*task)->start();
-  gathered->done(task.error());
+  return done(fail(Code::unsupported, plan->source.name + " is a stream: it is read by a push query"));
 }
 
 Result<std::shared_ptr<PushTask>> QueriesHere::transient(TenantId tenant, std::shared_ptr<const sql::QueryPlan> plan, bool from_earliest,
@@ -240,11 +224,13 @@ Result<std::shared_ptr<PushTask>> QueriesHere::transient(TenantId tenant, std::s
   spec.from_earliest = from_earliest;
   spec.until_now = until_now;
   spec.batch_rows_max = options_.batch_rows_max;
+  spec.state_bytes_max = options_.state_bytes_max;
   return PushTask::make(log_, shards_.pick().loop, std::move(spec), std::move(sink));
 }
 
 Result<std::unique_ptr<PushQuery>> QueriesHere::push(TenantId tenant, std::shared_ptr<const sql::QueryPlan> plan, bool from_earliest, PushSink sink) {
-  TRY_ASSIGN(task, transient(tenant, std::move(plan), from_earliest, false, std::move(sink)));
+  bool until_now = plan->form == sql::QueryForm::pull;
+  TRY_ASSIGN(task, transient(tenant, std::move(plan), from_earliest || until_now, until_now, std::move(sink)));
   task->start();
   return std::unique_ptr<PushQuery>(std::make_unique<Client>(std::move(task)));
 }

@@ -27,6 +27,7 @@ namespace tidemill::flow {
 struct QueryOptions {
   std::string dir;  // snapshots live in dir/<query id>/
   std::size_t batch_rows_max = 8192;
+  std::size_t state_bytes_max = 4ull << 30;  // of one query; beyond it the query ends in error
   std::int64_t snapshot_interval_ms = 10000;
   std::string processing_log_topic = "default_ksql_processing_log";  // <service id>ksql_processing_log; made per tenant when first needed
 };
@@ -46,15 +47,17 @@ struct ResultRow {
   bool tombstone = false;  // table results: the key's row went away
 };
 
-// What a push query delivers, on the query's shard. `rows` returns false to stop the query (client gone).
+// What a push query delivers, on the query's shard. `rows` says whether it wants more at once, only after resume(), or none (client gone).
+enum class Wanted : std::uint8_t { more, after_resume, none };
 struct PushSink {
-  std::move_only_function<bool(std::vector<ResultRow>)> rows;
+  std::move_only_function<Wanted(std::vector<ResultRow>)> rows;
   std::move_only_function<void(Result<void>)> end;  // exactly once, last; an empty result is "limit reached" or cancelled
 };
 
 class PushQuery {
  public:
   virtual ~PushQuery() = default;  // cancels
+  virtual void resume() = 0;       // from any thread, after Wanted::after_resume
 };
 
 class Queries {
@@ -73,10 +76,12 @@ class Queries {
   virtual void terminate(TenantId tenant, const std::string& id, std::move_only_function<void()> done) = 0;
   virtual std::vector<QueryStatus> statuses(TenantId tenant) const = 0;
 
-  // Rows of a table made by CREATE TABLE AS, as its query's state has them now. Key equality in WHERE is a lookup, else a scan.
+  // Rows of a table made by CREATE TABLE AS, as its query's state has them now. Key equality in WHERE is a lookup, else a scan. A stream is
+  // read by push().
   virtual void pull(TenantId tenant, std::shared_ptr<const sql::QueryPlan> plan,
                     std::move_only_function<void(Result<std::vector<ResultRow>>)> done) = 0;
 
+  // A plan of form `pull` (over a stream) reads from the beginning and ends at the present end.
   virtual Result<std::unique_ptr<PushQuery>> push(TenantId tenant, std::shared_ptr<const sql::QueryPlan> plan, bool from_earliest,
                                                   PushSink sink) = 0;
 

@@ -5,7 +5,6 @@
 #include <tuple>
 
 #include "flow/key_table.h"
-#include "flow/processing_log.h"
 
 namespace tidemill::flow {
 namespace {
@@ -20,6 +19,7 @@ Result<std::unique_ptr<QueryTask>> QueryTask::open(log::Log& log, world::Disk* d
   bool table_sink = task->spec_.plan->sink && task->spec_.plan->sink->kind == sql::SourceKind::table;
   TRY_ASSIGN(pipeline, Pipeline::make(task->spec_.plan, table_sink));
   task->pipeline_ = std::move(pipeline);
+  task->spec_.batch_rows_max = task->pipeline_->rows_at_once(task->spec_.batch_rows_max);
   TRY_ASSIGN(output, OutputWriter::make(task->spec_, log.append_bytes_max()));
   task->output_ = std::move(output);
   if (disk && !task->spec_.snapshot_dir.empty()) task->snapshots_.emplace(*disk, task->spec_.snapshot_dir, task->fingerprint());
@@ -97,11 +97,11 @@ Result<std::size_t> QueryTask::read_input(Jsn horizon) {
   auto visit = [&](const record::RecordView& record, const record::RowOrigin& origin) {
     if (!pipeline_->decoder().decode(record, origin, chunk)) {
       auto& error = pipeline_->decoder().error();
-      bad_.push_back({origin, error.message, true, error.in_key});
+      bad_.push_back({origin, error.message, ProcessingError::What::deserialization, error.in_key});
     }
     return true;
   };
-  auto unreadable = [&](const record::RowOrigin& origin, const Error& error) { bad_.push_back({origin, error.message, true, false}); };
+  auto unreadable = [&](const record::RowOrigin& origin, const Error& error) { bad_.push_back({origin, error.message, ProcessingError::What::deserialization, false}); };
   MergedInput::Limits limits{spec_.batch_rows_max, step_input_bytes, horizon, replaying_ ? &until_ : nullptr};
   return input_.read(limits, chunk.arena, visit, unreadable);
 }
@@ -116,9 +116,8 @@ void QueryTask::write_bad_rows() {
   });
   for (auto i : order) {
     auto& row = bad_[i];
-    counts_.rows_bad += row.unreadable;
-    auto what = row.unreadable ? ProcessingError::What::deserialization : ProcessingError::What::processing;
-    write_processing_error({what, spec_.id, spec_.plan->source.topic, row.in_key, row.message, row.origin}, error_json_);
+    counts_.rows_bad += row.what != ProcessingError::What::processing;
+    write_processing_error({row.what, spec_.id, spec_.plan->source.topic, row.in_key, row.message, row.origin}, error_json_);
     output_->add_processing_error(error_json_, row.origin.timestamp_ms);
   }
 }
@@ -147,9 +146,14 @@ Result<QueryTask::Step> QueryTask::step() {
   unsaved_rows_ += records;
   auto ran = pipeline_->run(bad_);
   if (!ran) return ran.error();
+  if (auto bytes = pipeline_->state_bytes(); bytes > spec_.state_bytes_max)  // nothing of this step is out: a larger limit goes on from here
+    return fail(Code::too_large, "the state of query " + spec_.id + " takes " + std::to_string(bytes) + " bytes",
+                "raise flow.query_state_bytes_max and restart, or group by something with fewer values");
   if (was_replaying) return step;
   counts_.rows_in += records;
-  for (auto& result : pipeline_->results()) output_->add(result, *pipeline_);
+  for (auto& result : pipeline_->results())
+    if (!output_->add(result, *pipeline_))
+      bad_.push_back({pipeline_->origin(result), "the row is too large for the log", ProcessingError::What::production, false});
   write_bad_rows();
   step.appends = output_->finish(at_);
   unrecorded_rows_ = step.appends.empty() ? unrecorded_rows_ + records : 0;

@@ -32,6 +32,7 @@ struct TaskSpec {
   bool from_earliest = true;
   std::string snapshot_dir;      // empty: no snapshots
   std::size_t batch_rows_max = 8192;
+  std::size_t state_bytes_max = 4ull << 30;
 };
 
 struct TaskCounts {

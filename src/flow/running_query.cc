@@ -6,12 +6,13 @@ namespace tidemill::flow {
 namespace {
 
 constexpr auto retry_delay = std::chrono::milliseconds(200);
+constexpr std::int64_t snapshot_kib_per_ms = 16;  // on average, over time
 constexpr std::size_t pending_max = 2;  // one in flight, one computed meanwhile
 
 }  // namespace
 
 RunningQuery::RunningQuery(log::Log& log, world::Disk& disk, world::Loop& loop, TaskSpec spec, Options options)
-    : log_(log), disk_(disk), loop_(loop), spec_(std::move(spec)), options_(options) {
+    : log_(log), disk_(disk), loop_(loop), spec_(std::move(spec)), options_(options), meter_(spec_.id) {
   status_.id = spec_.id;
 }
 
@@ -40,8 +41,10 @@ void RunningQuery::wake() {
   });
 }
 
+// Writing a large state stops the query, and the shard with it, for a while: the larger, the more seldom.
 void RunningQuery::set_snapshot_timer() {
-  timer_ = loop_.run_after(std::chrono::milliseconds(options_.snapshot_interval_ms), [weak = weak_from_this()] {
+  auto state_kib = task_ ? static_cast<std::int64_t>(task_->pipeline().state_bytes() >> 10) : 0;
+  timer_ = loop_.run_after(std::chrono::milliseconds(options_.snapshot_interval_ms + state_kib / snapshot_kib_per_ms), [weak = weak_from_this()] {
     auto self = weak.lock();
     if (!self || self->stopping_ || self->stopped_ || self->failed_) return;
     self->snapshot_wanted_ = self->task_ && self->task_->snapshot_due();
@@ -58,6 +61,7 @@ void RunningQuery::pump() {
     return;
   }
   send();
+  if (waiting_to_retry_) answer_pulls();  // a full disk stops writing, not reading
   bool drain = stopping_ || ((snapshot_wanted_ || !pulls_.empty()) && !task_->replaying());
   if (drain && pending_.empty()) return idle();
   if (drain || !more_ || pending_.size() >= pending_max) return;
@@ -86,7 +90,9 @@ void RunningQuery::send() {
 
 void RunningQuery::appended(Result<log::Appended> result) {
   in_flight_ = false;
-  if (result) {
+  if (failed_) {
+    pending_.clear();
+  } else if (result) {
     pending_.pop_front();
   } else if (stopping_) {
     pending_.clear();  // not in the log, so the next start computes it again
@@ -99,6 +105,7 @@ void RunningQuery::appended(Result<log::Appended> result) {
       self->waiting_to_retry_ = false;
       self->pump();
     });
+    answer_pulls();
     return;
   } else {
     return fail_with(result.error());
@@ -161,17 +168,19 @@ void RunningQuery::finish_stop() {
     stopped_ = true;
     std::lock_guard hold(status_mutex_);
     if (status_.state == QueryState::running) status_.state = QueryState::stopped;
+    meter_.show(status_);
   }
   for (auto& done : std::exchange(stop_done_, {})) done();
 }
 
 void RunningQuery::fail_with(const Error& error) {
   failed_ = true;
-  pending_.clear();
+  pending_.resize(in_flight_ ? 1 : 0);  // the answer to what is in flight is still to come
   {
     std::lock_guard hold(status_mutex_);
     status_.state = QueryState::error;
     status_.error = error.text();
+    meter_.show(status_);
   }
   watch_.reset();
   answer_pulls();
@@ -188,6 +197,7 @@ void RunningQuery::publish() {
   status_.rows_bad = counts.rows_bad;
   status_.state_bytes = state_bytes;
   status_.lag_records = lag;
+  meter_.show(status_);
 }
 
 QueryStatus RunningQuery::status() const {

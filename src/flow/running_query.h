@@ -9,6 +9,7 @@
 #include <mutex>
 #include <vector>
 
+#include "flow/meter.h"
 #include "flow/queries.h"
 #include "flow/query_task.h"
 #include "world/loop.h"
@@ -69,6 +70,7 @@ class RunningQuery : public std::enable_shared_from_this<RunningQuery> {
   std::atomic<bool> woken_ = false;
   mutable std::mutex status_mutex_;
   QueryStatus status_;
+  QueryMeter meter_;
 };
 
 }  // namespace tidemill::flow

@@ -53,7 +53,7 @@ std::optional<std::int64_t> LogCore::next_wakeup_ns() const {
   auto consider = [&](std::int64_t t) { at = std::min(at.value_or(t), t); };
   if (!unpublished_.empty()) consider(unsynced_since_ns_ + idle_ns);
   else if (entries_to_cover_) consider(idle_since_ns_ + idle_ns);
-  if (spare_state_ == SpareState::failed) consider(spare_retry_ns_);
+  if (short_ && !spare_asked_) consider(spare_retry_ns_);
   return at;
 }
 
@@ -94,7 +94,9 @@ LogCore::Round LogCore::gather() {
       continue;
     }
     ++counters_.refused_full;
-    next.done(fail(Code::full, fmt::format("the disk under \"{}\" is full", options_.dir), "free some space; writing resumes by itself"));
+    bool alone = !spares_.empty();
+    refused_ |= !alone && next.append.purpose == Purpose::data;
+    next.done(alone ? too_large_for_disk() : no_room());
   }
   return round;
 }
@@ -125,7 +127,7 @@ void LogCore::take(Round& round, Waiting waiting) {
     round.answers.push_back(std::move(answer));
     return;
   }
-  producers_.commit(std::move(verdict->staged));
+  producers_.commit(std::move(verdict->staged), clock_.monotonic_ns() / 1'000'000);
   for (auto& [stream, end] : ends) assigned_[stream] = end;
   for (std::size_t i = 0; i < entries.size(); ++i) {
     auto& entry = entries[i];

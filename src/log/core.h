@@ -8,6 +8,7 @@
 //   - after a failed write or sync nothing is written or acknowledged any more (fatal())
 //   - a group is written only where the file's zeros already are, with room left behind it for the file's seal, so that
 //     a full disk is met when the next file is made and never here
+//   - nothing is appended before the group that starts this run is on disk; a full disk may keep even that waiting
 #pragma once
 
 #include <deque>
@@ -29,7 +30,11 @@ struct CoreOptions {
   std::uint64_t journal_file_bytes = 64u << 20;
   std::uint64_t group_bytes_max = 4u << 20;
   std::uint64_t batch_bytes_max = 64u << 20;
+  // At the end of each file: producers silent for so long are forgotten when there are more than `producers_min`, the longest
+  // silent ones in any case above `producers_max`.
   std::int64_t producer_forget_ms = 24 * 3600 * 1000;
+  std::size_t producers_min = 10'000;
+  std::size_t producers_max = 250'000;
   RecoveryFlaw flaw = RecoveryFlaw::none;
 };
 
@@ -49,6 +54,10 @@ class LogCore {
 
   std::uint64_t queued_bytes() const { return queued_bytes_; }
   const std::optional<Error>& fatal() const { return fatal_; }
+  // Why data appends are refused now, if they are.
+  std::optional<Error> refusing() const;
+  // False while a full disk keeps the group that starts this run from being written: this incarnation may be used again.
+  bool run_started() const { return !start_owed_; }
   Incarnation incarnation() const { return incarnation_; }
   const RecoveryReport& recovery() const { return report_; }
   const CounterCells& counters() const { return counters_; }
@@ -77,7 +86,6 @@ class LogCore {
     bool sync = false;
   };
   enum class Room { yes, later, full };
-  enum class SpareState { none, making, ready, failed };
 
   LogCore(world::Disk& disk, world::Clock& clock, CoreOptions options, SealedFiles& sealed_files, View& view, SpareMaker& spare_maker,
           Watches& watches);
@@ -86,7 +94,10 @@ class LogCore {
   Result<void> rewrite_seal(const Footer& seal);
   Result<void> sync_recovered(const Recovered& recovered);
   Result<void> start_run();
-  Result<void> make_first_file();
+  Result<bool> make_room_to_start();
+  Result<void> make_file();
+  Result<void> write_start();
+  Result<void> wipe_tail();
 
   // core.cc: from the queue to the disk
   Round gather();
@@ -104,12 +115,18 @@ class LogCore {
   Room room_for(const Round& round, const Waiting& waiting);
   bool fits(std::uint64_t position, std::uint64_t file_bytes, bool fresh, std::uint64_t group, std::uint64_t entries, std::uint64_t reserve) const;
   bool fits_open(std::uint64_t group, std::uint64_t entries, std::uint64_t reserve) const;
-  bool fits_spare(std::uint64_t group, std::uint64_t entries) const;
+  bool fits_spare(const PreparedFile& spare, std::uint64_t group, std::uint64_t entries) const;
+  bool roll_for(std::uint64_t group, std::uint64_t entries);
+  Room ask_for_room(std::uint64_t group, std::uint64_t entries);
+  Error no_room() const;
+  Error too_large_for_disk() const;
   std::uint64_t fresh_file_bytes(std::uint64_t group, std::uint64_t entries) const;
   void want_spare(std::uint64_t group, std::uint64_t entries);
   bool poll_spare();
+  bool take_spare(Result<PreparedFile> made);
   bool roll();
   bool seal_open_file(Footer& footer);
+  Result<void> write_seal(const Footer& footer, std::string pages);
 
   world::Disk& disk_;
   world::Clock& clock_;
@@ -141,10 +158,15 @@ class LogCore {
   bool open_has_groups_ = false;
   std::uint64_t open_batches_ = 0;  // rows its seal will have, unpublished ones included
   std::uint64_t open_groups_ = 0;
-  SpareState spare_state_ = SpareState::none;
-  std::optional<PreparedFile> spare_;
-  FileHeader spare_wish_;
+  bool start_owed_ = false;          // the group that starts this run is not written yet
+  std::deque<PreparedFile> spares_;  // by number; more than one only when a batch did not fit into the first
+  bool spare_asked_ = false;         // one is being made
+  FileHeader spare_wish_;            // what was asked for; its number is used again until it is made
+  std::optional<Error> short_;       // why the last spare could not be made, while there is none
+  bool refused_ = false;             // data, since then
   std::int64_t spare_retry_ns_ = 0;
+  std::uint64_t larger_failed_ = 0;  // a file of this size could not be made, though there is a spare of the usual size
+  std::int64_t larger_retry_ns_ = 0;
   std::uint64_t next_number_ = 1;
 };
 

@@ -76,7 +76,10 @@ Result<bool> SpareMaker::advance() {
     auto piece = std::min(piece_bytes, making_->file_bytes - written_);
     TRY(file_->write_at(written_, as_bytes(zeros).first(piece)));
     written_ += piece;
-    if (written_ % sync_every_bytes == 0) TRY(file_->sync_data());
+    if (written_ - synced_ >= sync_every_bytes) {
+      TRY(file_->sync_data());
+      synced_ = written_;
+    }
     return true;
   }
   TRY(finish());
@@ -91,6 +94,7 @@ Result<void> SpareMaker::begin() {
   auto header = encode_file_header(*making_);
   TRY(file_->write_at(0, as_bytes(header)));
   written_ = header.size();
+  synced_ = 0;
   return {};
 }
 

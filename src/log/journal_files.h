@@ -31,7 +31,7 @@ class SpareMaker {
  public:
   SpareMaker(world::Disk& disk, std::string dir) : disk_(disk), dir_(std::move(dir)) {}
 
-  // Asks for a file like this; forgets an earlier wish that has not begun.
+  // Asks for a file like this; an earlier wish is forgotten, and what was made for it is never handed out.
   void want(FileHeader header);
   // Called after each want(), on its thread; set before the first one.
   void on_want(std::move_only_function<void()> call) { on_want_ = std::move(call); }
@@ -56,6 +56,7 @@ class SpareMaker {
   std::optional<FileHeader> making_;
   std::shared_ptr<world::File> file_;
   std::uint64_t written_ = 0;
+  std::uint64_t synced_ = 0;  // of what is written
 };
 
 }  // namespace tidemill::log

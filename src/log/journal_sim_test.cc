@@ -30,10 +30,11 @@ TEST(JournalSim, no_seed_loses_doubles_moves_or_changes_what_was_acknowledged) {
     total.crashed_opens += seen.crashed_opens;
     total.survived += seen.survived;
     total.lost += seen.lost;
+    total.unstarted += seen.unstarted;
   }
   fmt::print("{} recoveries, {} crashed ones, {} kills, {} seals, {} tails dropped, {} batches checked, {} duplicates recognised, {} refused by a "
-             "full disk, unanswered: {} survived, {} lost\n",
-             total.recoveries, total.crashed_opens, total.kills, total.seals, total.tails, total.batches, total.duplicates, total.full, total.survived, total.lost);
+             "full disk, unanswered: {} survived, {} lost, {} runs that a full disk kept from starting\n",
+             total.recoveries, total.crashed_opens, total.kills, total.seals, total.tails, total.batches, total.duplicates, total.full, total.survived, total.lost, total.unstarted);
   // A simulation that never meets the hard cases proves nothing.
   EXPECT_GT(total.seals, seeds);
   EXPECT_GT(total.tails, seeds / 4);
@@ -42,6 +43,7 @@ TEST(JournalSim, no_seed_loses_doubles_moves_or_changes_what_was_acknowledged) {
   EXPECT_GT(total.full, 0u);
   EXPECT_GT(total.survived, seeds / 4);
   EXPECT_GT(total.lost, seeds / 4);
+  EXPECT_GT(total.unstarted, 0u);
 }
 
 TEST(JournalSim, the_same_seed_makes_the_same_run) {

@@ -89,7 +89,7 @@ struct ProducersTest : testing::Test {
     Producers::Item item{StreamId{1}, header, next};
     auto verdict = producers.check(std::span(&item, 1), 0);
     if (verdict && !verdict->duplicate) {
-      producers.commit(verdict->staged);
+      producers.commit(verdict->staged, 0);
       next += records;
     }
     return verdict;

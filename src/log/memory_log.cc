@@ -57,7 +57,7 @@ Result<Appended> MemoryLog::store(Append& append, std::vector<StreamId>& moved) 
     appended.base_offsets = std::move(verdict.originals);
     return appended;
   }
-  producers_.commit(std::move(verdict.staged));
+  producers_.commit(std::move(verdict.staged), clock_.monotonic_ns() / 1'000'000);
   Group group{appended.jsn, incarnation(), appended.append_time_ms, {}};
   for (std::size_t i = 0; i < items.size(); ++i) {
     auto& entry = append.entries[i];

@@ -2,7 +2,9 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <limits>
+#include <tuple>
 
 namespace tidemill::log {
 namespace {
@@ -107,8 +109,11 @@ Result<Producers::Verdict> Producers::check(std::span<const Item> items, std::in
   return verdict;
 }
 
-void Producers::commit(Staged staged) {
-  for (auto& [key, window] : staged.windows) windows_[key] = window;
+void Producers::commit(Staged staged, std::int64_t monotonic_ms) {
+  for (auto& [key, window] : staged.windows) {
+    window.touched_ms = monotonic_ms;
+    windows_[key] = window;
+  }
 }
 
 void Producers::restore(StreamId stream, const record::BatchHeader& header, Offset base, std::int64_t time_ms) {
@@ -120,8 +125,22 @@ void Producers::restore(StreamId stream, const record::BatchHeader& header, Offs
   if (has_sequence(header)) window.push(range_of(header, base));
 }
 
-void Producers::forget_before(std::int64_t time_ms) {
-  std::erase_if(windows_, [&](auto& pair) { return pair.second.last_time_ms < time_ms; });
+void Producers::touch_all(std::int64_t monotonic_ms) {
+  for (auto& [key, window] : windows_) window.touched_ms = monotonic_ms;
+}
+
+void Producers::forget(const Keep& keep) {
+  if (windows_.size() <= keep.windows_min) return;
+  using Silence = std::tuple<std::int64_t, std::int64_t, ProducerKey>;
+  std::vector<Silence> longest_first;
+  longest_first.reserve(windows_.size());
+  for (auto& [key, window] : windows_) longest_first.emplace_back(window.touched_ms, window.last_time_ms, key);
+  std::sort(longest_first.begin(), longest_first.end());
+  for (auto& [touched_ms, last_time_ms, key] : longest_first) {
+    bool old = touched_ms < keep.silent_before_ms && windows_.size() > keep.windows_min;
+    if (!old && windows_.size() <= keep.windows_max) return;
+    windows_.erase(key);
+  }
 }
 
 }  // namespace tidemill::log

@@ -5,7 +5,7 @@
 //   - the same (epoch, base sequence, last sequence) as one of the five: a duplicate, answered with the original offsets
 //   - an older epoch: Code::fenced; a newer one must start at sequence 0
 //   - otherwise the base sequence follows the last one by 1 (INT32_MAX is followed by 0), else Code::out_of_order
-//   - no window (never seen, or forgotten after a day of silence): any sequence is accepted, as Kafka does since 2.5
+//   - no window (never seen, or forgotten: the longest silent first, when there are many): any sequence is accepted, as Kafka does since 2.5
 //   - control batches (transaction markers) carry no sequence: they only raise the epoch
 // Always true: a window changes only through commit(), so a refused append leaves no trace.
 #pragma once
@@ -44,7 +44,8 @@ struct Window {
   static constexpr std::size_t remembered = 5;
   std::int16_t epoch = -1;
   std::uint8_t count = 0;  // of `batches` in use, oldest first
-  std::int64_t last_time_ms = 0;
+  std::int64_t last_time_ms = 0;  // wall clock, for people; what decides about forgetting is `touched_ms`
+  std::int64_t touched_ms = 0;    // monotonic, of this run only: a wall clock may jump
   std::array<SequenceRange, remembered> batches{};
 
   void push(SequenceRange range);
@@ -74,14 +75,21 @@ class Producers {
 
   // Judges the items of one atomic append together. All idempotent ones are duplicates, or none is (else Code::out_of_order).
   Result<Verdict> check(std::span<const Item> items, std::int64_t time_ms) const;
-  void commit(Staged staged);
+  void commit(Staged staged, std::int64_t monotonic_ms);
 
   // Replay: what was accepted once is taken as it is.
   void restore(StreamId stream, const record::BatchHeader& header, Offset base, std::int64_t time_ms);
   void restore(ProducerKey key, const Window& window) { windows_[key] = window; }
 
-  // Forgets windows that were silent since before `time_ms`.
-  void forget_before(std::int64_t time_ms);
+  // A run begins: every window counts as touched now, because nobody knows how long the program was not running.
+  void touch_all(std::int64_t monotonic_ms);
+  // What is worth forgetting: `silent_before` counts as long ago, but so many windows are kept whatever their age.
+  struct Keep {
+    std::int64_t silent_before_ms = 0;  // monotonic
+    std::size_t windows_min = 0;
+    std::size_t windows_max = 0;
+  };
+  void forget(const Keep& keep);
   std::size_t size() const { return windows_.size(); }
   const std::unordered_map<ProducerKey, Window, ProducerKeyHash>& windows() const { return windows_; }
 

@@ -16,6 +16,8 @@ struct Known {
   std::optional<Footer> footer;
 
   std::optional<std::uint64_t> salt() const { return header ? std::optional(header->salt) : std::nullopt; }
+  // Files are made whole before they are used: what is missing at the end was taken away later.
+  bool cut_short() const { return header && bytes < header->file_bytes; }
 };
 
 std::optional<std::string> read_block(const world::File& file, std::uint64_t position) {
@@ -91,6 +93,19 @@ Footer make_seal(SealedFiles& sealed, std::uint64_t number, FileReplay& replay, 
   return footer;
 }
 
+// The state at the end of the last of these files. A checkpoint that cannot be read is made again from its file's data; when even
+// that fails, replay starts from nothing and takes the offsets that the groups say.
+Recovered checkpoint_of(SealedFiles& files, const std::vector<Footer>& sealed, std::size_t count) {
+  Recovered state;
+  if (count == 0 || load_checkpoint(files, files.current(sealed[count - 1]), state)) return state;
+  state = {};
+  if (rebuild_seal(files, sealed, count - 1) && load_checkpoint(files, files.current(sealed[count - 1]), state)) return state;
+  state = {};
+  state.damaged = true;
+  state.next = sealed[count - 1].next_jsn;
+  return state;
+}
+
 class Recovery {
  public:
   Recovery(world::Disk& disk, const std::string& dir, SealedFiles& sealed, RecoveryFlaw flaw)
@@ -101,6 +116,11 @@ class Recovery {
     auto first_unsealed = load_newest_seal();
     TRY(keep_sealed(first_unsealed));
     TRY(replay_rest(first_unsealed));
+    for (auto& [id, s] : state_.salvaged) {
+      auto& stream = state_.streams.try_emplace(id, s).first->second;
+      stream.end = std::max(stream.end, s.end);
+    }
+    state_.incarnation = std::max(state_.incarnation, mentioned_);
     state_.report.incarnation = state_.incarnation;
     state_.report.leader_epoch = state_.leader_epoch;
     return std::move(state_);
@@ -116,6 +136,9 @@ class Recovery {
       TRY_ASSIGN(known, inspect(disk_, dir_, *number));
       if (*number != expected) report_missing(expected, *number);
       if (!known.header) report(*number, 0, block_bytes, "the file's header fails its checksum");
+      if (known.cut_short()) report(*number, known.bytes, known.header->file_bytes - known.bytes, "the file was cut short");
+      if (known.header) mentioned_ = std::max(mentioned_, known.header->incarnation);
+      if (known.footer) mentioned_ = std::max(mentioned_, known.footer->incarnation);
       expected = *number + 1;
       files_.push_back(std::move(known));
     }
@@ -162,21 +185,35 @@ class Recovery {
     return FileScan(*known.file, known.bytes, known.salt());
   }
 
-  // The first JSN of file i + 1; what is in file i before it was durable.
+  // A JSN before which everything in file i was durable, from the first group behind the file that can be read.
   std::optional<Jsn> jsn_behind(std::size_t i) {
-    if (i + 1 >= files_.size()) return std::nullopt;
-    if (files_[i + 1].footer) return files_[i + 1].footer->first_jsn;
-    auto scan = scan_of(files_[i + 1]);
-    auto first = scan ? scan->at(block_bytes) : std::nullopt;
-    return first ? std::optional(first->group.header.jsn) : std::nullopt;
+    for (++i; i < files_.size(); ++i) {
+      if (files_[i].footer) return files_[i].footer->first_jsn;
+      auto scan = scan_of(files_[i]);
+      auto first = scan ? scan->next(block_bytes) : std::nullopt;
+      if (first) return first->position == block_bytes ? first->group.header.jsn : first->group.header.durable + 1;
+    }
+    return std::nullopt;
+  }
+
+  void note_missing_files(std::size_t i, Recovered& state) const {
+    if (files_[i].number != (i == 0 ? 1 : files_[i - 1].number + 1)) state.damaged = true;
   }
 
   // Gives a file that has no good seal one that lives in memory.
   Result<void> rebuild(std::size_t i, Recovered& state) {
     TRY_ASSIGN(scan, scan_of(files_[i]));
+    note_missing_files(i, state);
     auto replay = Replay(state, flaw_).read(scan, files_[i].number, true, jsn_behind(i));
     remember_rebuilt(files_[i], replay, scan, state);
     return {};
+  }
+
+  // Nobody knows how many groups went with the end of the file, or of which streams. Their JSNs are not used again.
+  static void pass_cut(const Known& known, const FileReplay& replay, Recovered& state) {
+    state.next += (known.header->file_bytes - replay.end) / block_bytes;
+    state.damaged = true;
+    state.damage_epoch = state.leader_epoch;
   }
 
   void remember_rebuilt(const Known& known, FileReplay& replay, const FileScan& scan, const Recovered& state) {
@@ -191,8 +228,7 @@ class Recovery {
         state_.sealed.push_back(*files_[i].footer);
         continue;
       }
-      Recovered before;
-      if (!state_.sealed.empty()) TRY(load_checkpoint(sealed_, state_.sealed.back(), before));
+      auto before = checkpoint_of(sealed_, state_.sealed, state_.sealed.size());
       TRY(rebuild(i, before));
       auto& found = before.report.corruption;
       std::move(found.begin(), found.end(), std::back_inserter(state_.report.corruption));
@@ -204,20 +240,22 @@ class Recovery {
     auto open = first;  // the last file that holds anything
     for (auto i = first; i < files_.size(); ++i) {
       TRY_ASSIGN(scan, scan_of(files_[i]));
-      if (scan.anything_from(block_bytes)) open = i;
+      if (files_[i].cut_short() || scan.anything_from(block_bytes)) open = i;
     }
     if (open >= files_.size()) return {};
     for (auto i = first; i < open; ++i) TRY(rebuild(i, state_));
+    note_missing_files(open, state_);
     TRY(replay_open(files_[open]));
-    if (open + 1 < files_.size() && files_[open + 1].header)
-      state_.spare = PreparedFile{*files_[open + 1].header, files_[open + 1].file, files_[open + 1].bytes};
+    for (auto i = open + 1; i < files_.size(); ++i)
+      if (files_[i].header) state_.spares.push_back({*files_[i].header, files_[i].file, files_[i].bytes});
     return {};
   }
 
   Result<void> replay_open(Known& known) {
     TRY_ASSIGN(scan, scan_of(known));
-    auto replay = Replay(state_, flaw_).read(scan, known.number, false, std::nullopt);
-    if (!replay.end_known || !scan.salt()) {  // nobody knows where to go on in it
+    auto replay = Replay(state_, flaw_).read(scan, known.number, known.cut_short(), std::nullopt);
+    if (known.cut_short()) pass_cut(known, replay, state_);
+    if (known.cut_short() || !replay.end_known || !scan.salt()) {  // nobody knows where to go on in it
       remember_rebuilt(known, replay, scan, state_);
       return {};
     }
@@ -231,6 +269,7 @@ class Recovery {
   SealedFiles& sealed_;
   RecoveryFlaw flaw_;
   std::vector<Known> files_;
+  Incarnation mentioned_;  // highest in any file's header or seal
   Recovered state_;
 };
 
@@ -242,12 +281,7 @@ Result<Recovered> recover(world::Disk& disk, const std::string& dir, SealedFiles
 
 Result<void> rebuild_seal(SealedFiles& sealed_files, const std::vector<Footer>& sealed, std::size_t index) {
   if (sealed_files.is_rebuilt(sealed[index].number)) return {};
-  Recovered before;
-  if (index > 0 && !load_checkpoint(sealed_files, sealed_files.current(sealed[index - 1]), before)) {
-    TRY(rebuild_seal(sealed_files, sealed, index - 1));
-    before = {};
-    TRY(load_checkpoint(sealed_files, sealed_files.current(sealed[index - 1]), before));
-  }
+  auto before = checkpoint_of(sealed_files, sealed, index);
   auto& seal = sealed[index];
   TRY_ASSIGN(file, sealed_files.file(seal.number));
   FileScan scan(*file, seal.data_end, seal.salt);

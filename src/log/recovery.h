@@ -3,7 +3,8 @@
 //   - a group counts when its checksum holds, its JSN continues by one and its incarnation does not fall
 //   - a bad group at or below the highest durable_jsn that any good group mentions is corruption: reported, left as it is, and
 //     the rest is served; its batches' offsets stay taken
-//   - above it is tail: dropped, and the leader epoch rises
+//   - above it is tail: dropped, and the leader epoch rises; it rises as well for damage that no start has seen before
+//   - a file that is shorter than it was made has lost its end: it is closed, and no JSN that it may have held is used again
 //   - the newest good seal gives the state at its end; only what is behind it is read. A seal that fails a checksum is
 //     rebuilt from the data, never believed
 // Recovery writes nothing, so it can be repeated; it fails only when the folder cannot be read or its format is newer.
@@ -76,8 +77,16 @@ struct Recovered {
   std::vector<Footer> sealed;  // by number; rebuilt ones included
   std::optional<OpenFile> open;
   OpenRows rows;  // of the open file
-  std::optional<PreparedFile> spare;
+  std::vector<PreparedFile> spares;  // by number, all behind the open file
   std::uint64_t next_number = 0;  // for the next file to be made
+  bool damaged = false;  // groups are missing before here, so offsets may jump
+  std::optional<std::int32_t> damage_epoch;  // the leader epoch when the last damage was passed
+  // Ends that only damaged groups tell of. Kept aside: a good group of the stream knows better.
+  std::unordered_map<StreamId, StreamState> salvaged;
+
+  void pass_damage(Corruption damage);
+  // What was dropped or is missing may have been seen by somebody, and no start has said so yet.
+  bool must_raise_epoch() const { return report.tail_dropped || (damage_epoch && *damage_epoch >= leader_epoch); }
   RecoveryReport report;
 };
 

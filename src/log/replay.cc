@@ -2,6 +2,8 @@
 
 #include <fmt/core.h>
 
+#include <unordered_set>
+
 namespace tidemill::log {
 namespace {
 
@@ -24,6 +26,12 @@ void OpenRows::add(const GroupRow& group, std::span<const BatchRow> rows) {
   }
 }
 
+void Recovered::pass_damage(Corruption damage) {
+  damaged = true;
+  damage_epoch = leader_epoch;
+  report.corruption.push_back(std::move(damage));
+}
+
 void Replay::note(const GroupHeader& header) {
   durable_ = std::max(durable_, header.durable);
   state_.incarnation = std::max(state_.incarnation, header.incarnation);
@@ -44,8 +52,7 @@ std::optional<Replay::BatchHeaders> Replay::judge(const FoundGroup& found) const
     if (!header) return std::nullopt;
     auto known = state_.streams.find(entries[i].stream);
     auto& end = ends.try_emplace(entries[i].stream, known == state_.streams.end() ? Offset{0} : known->second.end).first->second;
-    bool fits = damaged_ ? entries[i].base >= end : entries[i].base == end;
-    if (!fits && flaw_ != RecoveryFlaw::ignore_incarnation) return std::nullopt;
+    if (entries[i].base < end && flaw_ != RecoveryFlaw::ignore_incarnation) return std::nullopt;
     end = entries[i].base + header->records_count;
     headers.push_back(*header);
   }
@@ -61,6 +68,7 @@ void Replay::apply(const FoundGroup& found, const BatchHeaders& headers, FileRep
     rows.push_back({entries[i].stream, entries[i].base, headers[i].max_timestamp, ordinal, static_cast<std::uint32_t>(i), at[i],
                     entries[i].length, static_cast<std::uint32_t>(headers[i].records_count)});
     auto& stream = state_.streams[entries[i].stream];
+    state_.salvaged.erase(entries[i].stream);
     stream.tenant = entries[i].tenant;
     stream.end = rows.back().end();
     stream.max_timestamp = std::max(stream.max_timestamp, headers[i].max_timestamp);
@@ -74,19 +82,51 @@ void Replay::apply(const FoundGroup& found, const BatchHeaders& headers, FileRep
   ++state_.report.groups_scanned;
 }
 
-// A group that fails its checksum is not served, but where its table still makes sense, its offsets stay taken: an offset that
-// somebody has read must never mean another record.
-void Replay::salvage(FileScan& scan, std::uint64_t position) {
-  auto found = scan.at(position, Trust::structure);
-  if (!found || found->group.header.jsn != state_.next) return;
-  for (std::size_t i = 0; i < found->group.entries.size(); ++i) {
-    auto& entry = found->group.entries[i];
-    auto header = header_of(found->bytes.subspan(found->group.at[i], entry.length));
-    if (!header || entry.base < Offset{0}) continue;
-    auto& stream = state_.streams[entry.stream];
-    auto end = entry.base + header->records_count;
-    if (end > stream.end && end - stream.end <= salvage_records_max) stream.end = end;
+// A hole in the offsets of a stream where every group is there: the groups before were read wrong or lost without a trace.
+void Replay::report_gaps(const FoundGroup& found, std::uint64_t number) {
+  if (state_.damaged || flaw_ == RecoveryFlaw::ignore_incarnation) return;
+  std::unordered_set<StreamId> seen;
+  for (auto& entry : found.group.entries) {
+    auto known = state_.streams.find(entry.stream);
+    auto end = known == state_.streams.end() ? Offset{0} : known->second.end;
+    if (!seen.insert(entry.stream).second || entry.base == end) continue;
+    auto jsn = found.group.header.jsn;
+    state_.pass_damage({number, found.position, 0, jsn, jsn,
+                        fmt::format("offsets {} to {} of stream {} are missing", end.value, entry.base.value, entry.stream.value)});
   }
+}
+
+// Groups that fail their checksum are not served, but where their tables still make sense, their offsets stay taken: an offset
+// that somebody has read must never mean another record.
+void Replay::salvage(FileScan& scan, std::uint64_t from, std::uint64_t to) {
+  for (auto jsn = state_.next; from < to; jsn += 1) {
+    auto found = scan.at(from, Trust::structure);
+    if (!found || found->group.header.jsn != jsn) return;
+    for (std::size_t i = 0; i < found->group.entries.size(); ++i)
+      salvage(found->group.entries[i], found->bytes.subspan(found->group.at[i], found->group.entries[i].length));
+    from = found->end();
+  }
+}
+
+// The table is not believed where it contradicts what is known: a batch follows the end of its stream, except behind damage, and
+// a stream begins at 0.
+void Replay::salvage(const EntryRow& entry, std::span<const std::byte> batch) {
+  auto header = header_of(batch);
+  if (!header) return;
+  auto known = state_.streams.find(entry.stream);
+  auto aside = state_.salvaged.find(entry.stream);
+  if (known == state_.streams.end() && aside == state_.salvaged.end() && entry.base != Offset{0}) return;
+  StreamState state;
+  state.tenant = entry.tenant;
+  if (known != state_.streams.end()) state = known->second;
+  if (aside != state_.salvaged.end()) state = aside->second;
+  auto base = state.end;
+  if (state_.damaged && entry.base > base && entry.base - base <= salvage_records_max) base = entry.base;
+  // One of the two may be what is damaged.
+  auto records = std::max<std::int64_t>(header->records_count, std::int64_t{header->last_offset_delta} + 1);
+  if (records > salvage_records_max) return;
+  state.end = base + records;
+  state_.salvaged[entry.stream] = state;
 }
 
 void Replay::look_ahead(FileScan& scan, std::uint64_t from) {
@@ -119,17 +159,16 @@ std::optional<std::uint64_t> Replay::pass_damage(FileScan& scan, std::uint64_t n
     }
     return std::nullopt;
   }
-  damaged_ = true;
-  salvage(scan, position);
   Corruption damage{number, position, scan.file_bytes() - position, state_.next, durable_ + 1, "groups are missing or fail their checksum"};
   auto go_on = credible_ahead(scan, position);
   if (go_on) {
     damage.bytes = go_on->first - position;
     damage.end = go_on->second;
   }
+  salvage(scan, position, position + damage.bytes);
   into.end_known = go_on.has_value();
   state_.next = damage.end;
-  state_.report.corruption.push_back(std::move(damage));
+  state_.pass_damage(std::move(damage));
   return go_on ? std::optional(go_on->first) : std::nullopt;
 }
 
@@ -143,6 +182,7 @@ FileReplay Replay::read(FileScan& scan, std::uint64_t number, bool closed, std::
     auto found = scan.at(position);
     if (found) note(found->group.header);
     if (auto headers = found && follows(found->group.header, state_.next) ? judge(*found) : std::nullopt) {
+      report_gaps(*found, number);
       apply(*found, *headers, into);
       position = into.end;
       continue;

@@ -15,7 +15,7 @@ struct FileReplay {
 
 class Replay {
  public:
-  explicit Replay(Recovered& state, RecoveryFlaw flaw) : state_(state), flaw_(flaw), durable_(state.next - 1), last_(state.incarnation) {}
+  Replay(Recovered& state, RecoveryFlaw flaw) : state_(state), flaw_(flaw), durable_(state.next - 1), last_(state.incarnation) {}
 
   // `next_known`: the first JSN of the file behind this one, if there is one; then everything here is durable.
   FileReplay read(FileScan& scan, std::uint64_t number, bool closed, std::optional<Jsn> next_known);
@@ -25,11 +25,14 @@ class Replay {
   using BatchHeaders = std::vector<record::BatchHeader>;
 
   bool follows(const GroupHeader& header, Jsn next) const;
-  // The headers of the group's batches, when they agree with the group's table and with the ends of their streams.
+  // The headers of the group's batches, when they agree with the group's table and lie at or above the ends of their streams.
+  // Above, without damage before: something is missing that left no trace, and is reported when the group is applied.
   std::optional<BatchHeaders> judge(const FoundGroup& found) const;
+  void report_gaps(const FoundGroup& found, std::uint64_t number);
   void note(const GroupHeader& header);
   void apply(const FoundGroup& found, const BatchHeaders& headers, FileReplay& into);
-  void salvage(FileScan& scan, std::uint64_t position);
+  void salvage(FileScan& scan, std::uint64_t from, std::uint64_t to);
+  void salvage(const EntryRow& entry, std::span<const std::byte> batch);
   void look_ahead(FileScan& scan, std::uint64_t from);
   // Skips damage at `position`: the position of the group to go on with, or nothing when the rest is tail or unknown.
   std::optional<std::uint64_t> pass_damage(FileScan& scan, std::uint64_t number, std::uint64_t position, bool closed, FileReplay& into);
@@ -39,7 +42,6 @@ class Replay {
   RecoveryFlaw flaw_;
   Jsn durable_;          // highest that any good group mentions
   Incarnation last_;     // of the last accepted group
-  bool damaged_ = false;  // groups are missing, so offsets may jump from here on
   std::optional<Ahead> ahead_;  // good groups behind the first damage of this file, found once
 };
 

@@ -43,14 +43,13 @@ std::optional<FoundGroup> FileScan::next(std::uint64_t position) {
   return std::nullopt;
 }
 
-bool FileScan::anything_from(std::uint64_t position) {
+std::optional<std::uint64_t> FileScan::next_not_zero(std::uint64_t position) {
   static const std::string zeros(block_bytes, '\0');
   for (; position < file_bytes_; position += block_bytes) {
     auto block = bytes(position, block_bytes);
-    if (block.empty()) return true;  // unreadable
-    if (std::memcmp(block.data(), zeros.data(), block.size()) != 0) return true;
+    if (block.empty() || std::memcmp(block.data(), zeros.data(), block.size()) != 0) return position;
   }
-  return false;
+  return std::nullopt;
 }
 
 }  // namespace tidemill::log

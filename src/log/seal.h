@@ -81,6 +81,7 @@ constexpr std::uint64_t pages_for(std::uint64_t rows) { return (rows + rows_per_
 struct Table {
   std::uint64_t position = 0;  // of its first page in the file
   std::uint64_t rows = 0;
+  bool operator==(const Table&) const = default;
 };
 
 struct Footer {

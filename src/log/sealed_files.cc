@@ -61,10 +61,20 @@ Result<std::optional<StreamRow>> SealedFiles::stream(const Footer& seal, StreamI
   return found.stream == id ? std::optional(found) : std::nullopt;
 }
 
+Result<std::shared_ptr<const std::string>> SealedFiles::rebuilt_pages(const Footer& seal) const {
+  auto found = rebuilt_.find(seal.number);
+  if (found == rebuilt_.end()) return std::shared_ptr<const std::string>{};
+  auto& [footer, pages] = found->second;
+  if (footer.data_end == seal.data_end && footer.tables == seal.tables) return pages;
+  return fail(Code::corrupt, fmt::format("the seal of journal file {} was made again meanwhile", seal.number), "read again");
+}
+
 Result<SealedFiles::Page> SealedFiles::page(const Footer& seal, PageKind kind, std::uint32_t number) {
-  PageKey key{seal.number, seal.table(kind).position + number * block_bytes};
+  PageKey key{seal.number, seal.table(kind).position + number * block_bytes, false};
   {
     std::lock_guard hold(mutex_);
+    TRY_ASSIGN(rebuilt, rebuilt_pages(seal));
+    key.rebuilt = rebuilt != nullptr;
     if (auto found = page_at_.find(key); found != page_at_.end()) {
       pages_.splice(pages_.begin(), pages_, found->second);
       return found->second->second;
@@ -72,7 +82,7 @@ Result<SealedFiles::Page> SealedFiles::page(const Footer& seal, PageKind kind, s
   }
   TRY_ASSIGN(loaded, load(seal, kind, number, key.position));
   std::lock_guard hold(mutex_);
-  if (page_at_.contains(key)) return loaded;
+  if (page_at_.contains(key) || key.rebuilt != rebuilt_.contains(seal.number)) return loaded;
   pages_.emplace_front(key, loaded);
   page_at_[key] = pages_.begin();
   if (pages_.size() > pages_max) {
@@ -86,16 +96,17 @@ Result<SealedFiles::Page> SealedFiles::load(const Footer& seal, PageKind kind, s
   std::shared_ptr<const std::string> rebuilt;
   {
     std::lock_guard hold(mutex_);
-    if (auto found = rebuilt_.find(seal.number); found != rebuilt_.end()) rebuilt = found->second.pages;
+    TRY_ASSIGN(pages, rebuilt_pages(seal));
+    rebuilt = std::move(pages);
   }
   std::string bytes;
   if (rebuilt) {
-    bytes = rebuilt->substr(position - seal.data_end, block_bytes);
+    if (auto at = position - seal.data_end; at < rebuilt->size()) bytes = rebuilt->substr(at, block_bytes);
   } else {
     TRY_ASSIGN(source, file(seal.number));
     bytes.resize(block_bytes);
-    TRY_ASSIGN(count, source->read_at(position, std::as_writable_bytes(std::span(bytes))));
-    bytes.resize(count);
+    auto count = source->read_at(position, std::as_writable_bytes(std::span(bytes)));
+    bytes.resize(count ? *count : 0);  // what cannot be read is as good as damaged
   }
   if (auto rows = check_page(as_bytes(bytes), kind, number, seal.salt); !rows) {
     std::lock_guard hold(mutex_);

@@ -1,7 +1,8 @@
 // SealedFiles: reads the seals of journal files page by page, keeping few files open and few pages in memory. Thread-safe.
 //
 // A page whose checksum fails is never used. When a seal cannot be trusted, its pages are rebuilt from the data and kept in
-// memory (remember_rebuilt); the file itself is left as it is, because it is evidence.
+// memory (remember_rebuilt); the file itself is left as it is, because it is evidence. Who still reads by the footer from before
+// gets Code::corrupt, and reads again by current().
 #pragma once
 
 #include <list>
@@ -65,6 +66,7 @@ class SealedFiles {
   using Page = std::shared_ptr<const std::string>;
   struct PageKey {
     std::uint64_t number, position;
+    bool rebuilt;
     bool operator==(const PageKey&) const = default;
   };
   struct PageKeyHash {
@@ -74,6 +76,12 @@ class SealedFiles {
   static constexpr std::size_t pages_max = 4096;  // 16 MiB
 
   Result<Page> page(const Footer& seal, PageKind kind, std::uint32_t number);
+  struct Rebuilt {
+    Footer footer;
+    std::shared_ptr<const std::string> pages;
+  };
+  // Under the lock: what is kept in memory for the file, if anything. Code::corrupt when `seal` is not its footer.
+  Result<std::shared_ptr<const std::string>> rebuilt_pages(const Footer& seal) const;
   Result<Page> load(const Footer& seal, PageKind kind, std::uint32_t number, std::uint64_t position);
 
   world::Disk& disk_;
@@ -83,10 +91,6 @@ class SealedFiles {
   std::list<std::pair<PageKey, Page>> pages_;
   std::unordered_map<PageKey, std::list<std::pair<PageKey, Page>>::iterator, PageKeyHash> page_at_;
   std::vector<std::uint64_t> bad_;
-  struct Rebuilt {
-    Footer footer;
-    std::shared_ptr<const std::string> pages;
-  };
   std::unordered_map<std::uint64_t, Rebuilt> rebuilt_;
 };
 

@@ -103,10 +103,7 @@ void QueryBinder::check_pull() {
   auto at = select_.from_at;
   const char* clause = !select_.group_by.empty() ? "GROUP BY" : select_.window ? "WINDOW" : !select_.partition_by.empty() ? "PARTITION BY" : select_.having ? "HAVING" : nullptr;
   if (clause) refuse(at, fmt::format("Pull queries don't support {} clauses.", clause), "add EMIT CHANGES for a push query, or make a table with CREATE TABLE ... AS SELECT");
-  if (source_.kind == SourceKind::stream) {
-    throw Refusal{fail(Code::unsupported, located(at, fmt::format("{} is a stream, and pull queries on streams are not supported yet", source_.name)), "add EMIT CHANGES for a push query")};
-  }
-  if (source_.written_by.empty()) {
+  if (source_.kind == SourceKind::table && source_.written_by.empty()) {
     refuse(at, fmt::format("The `{}` table isn't queryable. To derive a queryable table, you can do 'CREATE TABLE QUERYABLE_{} AS SELECT * FROM {}'.", source_.name, source_.name, source_.name),
            "a pull query reads the state of the query that makes the table");
   }

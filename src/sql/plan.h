@@ -55,7 +55,7 @@ struct Aggregate {
 struct TumblingWindow {
   std::int64_t size_ms = 0;
   std::int64_t grace_ms = 0;      // default max(24 h - size, 0)
-  std::int64_t retention_ms = 0;  // 0: unlimited for now
+  std::int64_t retention_ms = 0;  // for pull queries; 0: 24 h. Never shorter than size and grace
 };
 
 struct Output {

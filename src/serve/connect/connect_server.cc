@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/version.h"
 #include "serve/connect/plugin_json.h"
 
 namespace tidemill::serve {
@@ -152,7 +153,9 @@ void ConnectServer::route(const char* method, const char* pattern, Work work) {
   http_.route_stream(method, pattern, [this, work](Request request, ResponseStream& out) { return answer(work, std::move(request), out); });
 }
 
-Result<Response> ConnectServer::root(const Request&) { return Response::json(200, R"({"version":"0.1.0","commit":"tidemill","kafka_cluster_id":"tidemill"})"); }
+Result<Response> ConnectServer::root(const Request&) {
+  return Response::json(200, fmt::format(R"({{"version":"{}","commit":"tidemill","kafka_cluster_id":"tidemill"}})", version));
+}
 
 Result<Response> ConnectServer::list(const Request& request) {
   auto names = connectors_.names(default_tenant);

@@ -2,14 +2,14 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/version.h"
+
 namespace tidemill::serve {
 namespace {
 
 using Json = nlohmann::json;
 using connect::PropertyKind;
 using connect::Use;
-
-constexpr const char* version = "0.1.0";
 
 std::string dumped(const Json& j) { return j.dump(-1, ' ', false, Json::error_handler_t::replace); }
 

@@ -11,6 +11,7 @@ KafkaConnection::KafkaConnection(std::unique_ptr<world::Connection> connection, 
 
 Task<void> KafkaConnection::run() {
   auto self = shared_from_this();
+  session_.meter.connections.add(1);
   arm_idle_timer();
   world::spawn(session_.loop, write_replies());
   auto reading = read_requests();
@@ -21,6 +22,7 @@ Task<void> KafkaConnection::run() {
   co_await writer_ended_;
   session_.loop.cancel(idle_timer_);
   close();
+  session_.meter.connections.add(-1);
 }
 
 void KafkaConnection::close() {
@@ -60,7 +62,9 @@ Task<void> KafkaConnection::read_requests() {
     co_await waiting;
     if (closed_) co_return;
     alone_ = !may_overlap(*call);
-    begun_.push_back(answer(session_, std::move(*call)));
+    auto key = call->header.key;
+    auto at_ns = session_.clock.monotonic_ns();
+    begun_.push_back({key, at_ns, answer(session_, std::move(*call))});
     to_write_.notify();
   }
 }
@@ -75,7 +79,8 @@ Task<void> KafkaConnection::write_replies() {
   while (true) {
     while (begun_.empty() && !no_more_) co_await to_write_;
     if (begun_.empty()) break;
-    auto reply = co_await begun_.front();
+    auto reply = co_await begun_.front().reply;
+    session_.meter.answered(begun_.front().api_key, !reply || reply->with_error, session_.clock.monotonic_ns() - begun_.front().at_ns);
     if (!reply) end("kafka.refused", reply.error());
     if (reply && !reply->parts.empty() && !closed_) {
       auto writing = connection_->write(std::move(reply->parts));

@@ -47,7 +47,12 @@ class KafkaConnection : public std::enable_shared_from_this<KafkaConnection> {
   KafkaLimits limits_;
   KafkaReport report_;
 
-  std::deque<world::Task<Result<KafkaReply>>> begun_;  // in the order of their requests; the front is being written
+  struct Begun {
+    std::int16_t api_key;
+    std::int64_t at_ns;
+    world::Task<Result<KafkaReply>> reply;
+  };
+  std::deque<Begun> begun_;  // in the order of their requests; the front is being written
   runtime::Signal to_write_, written_, writer_ended_;
   bool alone_ = false;        // what is begun is not a produce, so nothing joins it
   bool no_more_ = false;      // the reader has ended

@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+#include "serve/kafka/carries_error.h"
 #include "serve/kafka/handlers.h"
 
 namespace tidemill::serve {
@@ -17,7 +18,7 @@ KafkaReply encode(const KafkaCall& call, const Response& response, std::int16_t 
   kafka::Encoder out;
   kafka::write_response_header(out, call.header);
   response.encode(out, version);
-  return {out.take_framed()};
+  return {out.take_framed(), carries_error(response)};
 }
 
 template <class Request, class Response>

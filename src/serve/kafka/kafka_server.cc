@@ -92,7 +92,7 @@ world::Address KafkaServer::advertised_to(const world::Connection& connection) c
 
 Task<void> KafkaServer::serve(std::unique_ptr<world::Connection> connection, world::Loop& loop) {
   auto peer = connection->peer();
-  KafkaSession session{broker_, loop, options_.tenant, options_.cluster_id, advertised_to(*connection), {}};
+  KafkaSession session{broker_, loop, options_.tenant, options_.cluster_id, advertised_to(*connection), options_.clock, kafka_meter(), {}};
   auto served = std::make_shared<KafkaConnection>(std::move(connection), std::move(session), options_.limits, options_.report);
   if (!enlist(served)) {
     options_.report("kafka.refused", peer, fail(Code::busy, "too many connections, or stopping", "raise kafka.connections_max"));

@@ -12,6 +12,7 @@
 #include "runtime/shards.h"
 #include "runtime/task_group.h"
 #include "serve/kafka/connection.h"
+#include "world/real.h"
 
 namespace tidemill::serve {
 
@@ -26,6 +27,7 @@ struct KafkaServerOptions {
   std::size_t connections_max = 10'000;          // one more is closed at once
   KafkaLimits limits;
   KafkaReport report = report_to_log;
+  world::Clock& clock = world::real_clock();
 };
 
 class KafkaServer {

@@ -3,6 +3,7 @@
 
 #include "broker/offsets.h"
 #include "broker/produce.h"
+#include "record/batch.h"
 #include "serve/kafka/handlers.h"
 
 namespace tidemill::serve {
@@ -17,6 +18,8 @@ constexpr std::int16_t produce_served = 3;  // older ones carry formats that are
 
 struct Pending {
   std::int32_t index;
+  std::size_t bytes;
+  std::int32_t records;
   broker::Producing producing;
 };
 
@@ -44,9 +47,11 @@ PendingTopic begin_topic(KafkaSession& session, kafka::ProduceRequest::Topic& in
   auto topic = session.broker.catalog.find_topic(session.tenant, in.name);
   for (auto& partition : in.partitions) {
     auto records = partition.records ? partition.records->whole() : Slice();
+    auto bytes = records.size();
+    auto header = record::read_header(records.bytes());
     auto producing = wrong != kafka::NONE ? refused(wrong)
                                           : broker::begin_produce(session.broker, session.loop, topic.get(), partition.index, std::move(records), acks);
-    pending.partitions.push_back({partition.index, std::move(producing)});
+    pending.partitions.push_back({partition.index, bytes, header ? header->records_count : 0, std::move(producing)});
   }
   return pending;
 }
@@ -62,15 +67,19 @@ kafka::ProduceResponse::Topic::Partition show(std::int32_t index, const broker::
   return out;
 }
 
-Task<Result<kafka::ProduceResponse>> finish(const log::Log& log, std::vector<PendingTopic> topics, bool answered) {
+Task<Result<kafka::ProduceResponse>> finish(KafkaSession& session, std::vector<PendingTopic> topics, bool answered) {
   kafka::ProduceResponse response;
   std::optional<Error> silent;
   for (auto& topic : topics) {
     auto& out = response.topics.emplace_back();
     out.name = std::move(topic.name);
     for (auto& pending : topic.partitions) {
-      auto finishing = broker::Producing::finish(std::move(pending.producing), log);
+      auto finishing = broker::Producing::finish(std::move(pending.producing), session.broker.log);
       auto produced = co_await finishing;
+      if (!produced.refusal) {
+        session.meter.produced_bytes.add(pending.bytes);
+        session.meter.produced_records.add(static_cast<std::uint64_t>(pending.records));
+      }
       if (!answered && produced.refusal)
         silent = fail(Code::refused, fmt::format("acks=0 produce to {}-{} failed with {}", out.name, pending.index, kafka::error_name(produced.refusal.code)));
       out.partitions.push_back(show(pending.index, produced));
@@ -121,7 +130,7 @@ Task<Result<kafka::ProduceResponse>> produce(KafkaSession& session, kafka::Produ
   topics.reserve(request.topics.size());
   for (auto& topic : request.topics)
     topics.push_back(begin_topic(session, topic, static_cast<Acks>(request.acks), wrong));
-  return finish(session.broker.log, std::move(topics), request.acks != 0);
+  return finish(session, std::move(topics), request.acks != 0);
 }
 
 Task<kafka::FetchResponse> fetch(KafkaSession& session, kafka::FetchRequest request, std::int16_t version) {
@@ -137,6 +146,7 @@ Task<kafka::FetchResponse> fetch(KafkaSession& session, kafka::FetchRequest requ
     out.topic = topic.topic;
     out.topic_id = topic.topic_id;
     for (const auto& wanted : topic.partitions) {
+      session.meter.fetched_bytes.add(part->records.size());
       out.partitions.push_back(show(wanted.partition, *part, request.isolation_level == 1));
       if (by_id && out.partitions.back().error_code == kafka::UNKNOWN_TOPIC_OR_PARTITION && !topic_by_id(session, topic.topic_id))
         out.partitions.back().error_code = kafka::UNKNOWN_TOPIC_ID;

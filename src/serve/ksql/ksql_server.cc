@@ -120,7 +120,8 @@ Task<void> KsqlServer::run_query(Request request, ResponseStream& out, bool stre
   auto accept = request.headers.get("Accept");
   bool delimited = accept.find("delimited") != std::string_view::npos || (stream_form && accept.find("vnd.ksql.v1+json") == std::string_view::npos);
   RowWriter writer(delimited ? Form::delimited : Form::envelope, *plan);
-  if ((*plan)->form == sql::QueryForm::pull) co_await pull(*plan, writer, out);
+  bool of_state = (*plan)->form == sql::QueryForm::pull && (*plan)->source.kind == sql::SourceKind::table;
+  if (of_state) co_await pull(*plan, writer, out);
   else co_await push(*plan, writer, from_earliest(asked->overrides), out);
 }
 
@@ -170,6 +171,7 @@ Task<void> KsqlServer::push(std::shared_ptr<const sql::QueryPlan> plan, RowWrite
     co_await respond(std::move(refusal), out);
     co_return;
   }
+  rows->on_room([query = started->get()] { query->resume(); });
   http::Headers headers{{"Content-Type", writer.content_type()}};
   auto begun = co_await out.start(200, std::move(headers));
   auto header = Slice::own(writer.header(id));

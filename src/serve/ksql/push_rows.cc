@@ -17,18 +17,18 @@ void PushRows::wake() {
   loop_.post([self = shared_from_this()] { self->changed_.notify(); });
 }
 
-bool PushRows::add(std::vector<flow::ResultRow> rows) {
+flow::Wanted PushRows::add(std::vector<flow::ResultRow> rows) {
   std::lock_guard hold(mutex_);
-  if (cancelled_ || end_) return false;
+  if (cancelled_ || end_) return flow::Wanted::none;
   for (auto& row : rows) {
     if (left_ && *left_ == 0) break;
     if (left_) --*left_;
     writer_.append(bytes_, row);
   }
-  if (bytes_.size() > push_bytes_max) end_ = fail(Code::too_large, "The client reads more slowly than rows are made", "read faster, or ask for fewer rows");
-  else if (left_ && *left_ == 0) end_ = Result<void>();
+  if (left_ && *left_ == 0) end_ = Result<void>();
   wake();
-  return !end_;
+  full_ = bytes_.size() > push_bytes_max;
+  return end_ ? flow::Wanted::none : full_ ? flow::Wanted::after_resume : flow::Wanted::more;
 }
 
 void PushRows::finish(Result<void> result) {
@@ -51,6 +51,7 @@ PushRows::Taken PushRows::take() {
   taken.bytes.swap(bytes_);
   taken.end = end_;
   taken.limit_reached = left_ && *left_ == 0;
+  if (std::exchange(full_, false) && resume_) resume_();  // posts to the query's shard
   return taken;
 }
 

@@ -1,7 +1,8 @@
 // The rows of one push query on their way from its shard to the client's connection: a queue of rendered bytes with an end. A
-// client that reads too slowly is cut off, with an error, rather than held in memory.
+// client that reads slowly makes its query wait; what is queued is push_bytes_max and one step's rows at most.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -14,7 +15,7 @@
 
 namespace tidemill::serve::ksql {
 
-inline constexpr std::size_t push_bytes_max = 16u << 20;
+inline constexpr std::size_t push_bytes_max = 4u << 20;
 
 // Shared by the query's sink and the connection's task. Must live as long as either.
 class PushRows : public std::enable_shared_from_this<PushRows> {
@@ -25,6 +26,9 @@ class PushRows : public std::enable_shared_from_this<PushRows> {
 
   // For Queries::push; called on the query's shard.
   flow::PushSink sink();
+
+  // How to tell the query that there is room again; before the first take().
+  void on_room(std::move_only_function<void()> resume) { resume_ = std::move(resume); }
 
   // On the connection's loop.
   runtime::Signal& changed() { return changed_; }
@@ -37,7 +41,7 @@ class PushRows : public std::enable_shared_from_this<PushRows> {
   void cancel();  // from any thread: the next rows() stops the query
 
  private:
-  bool add(std::vector<flow::ResultRow> rows);
+  flow::Wanted add(std::vector<flow::ResultRow> rows);
   void finish(Result<void> result);
   void wake();
 
@@ -48,7 +52,8 @@ class PushRows : public std::enable_shared_from_this<PushRows> {
   std::string bytes_;
   std::optional<std::int64_t> left_;
   std::optional<Result<void>> end_;
-  bool woken_ = false, cancelled_ = false;
+  std::move_only_function<void()> resume_;
+  bool woken_ = false, cancelled_ = false, full_ = false;
 };
 
 }  // namespace tidemill::serve::ksql

@@ -14,8 +14,10 @@ std::string text_of(const json& value) { return value.dump(-1, ' ', false, json:
 
 const char* RowWriter::content_type() const { return form_ == Form::envelope ? "application/vnd.ksql.v1+json" : "application/vnd.ksqlapi.delimited.v1"; }
 
+// A push query's lines are whole when they are written, so that whoever reads line by line sees each row at once: the comma follows.
+// Those of a pull query have it before them, since its last row is not known to be the last.
 std::string RowWriter::header(const std::string& query_id) const {
-  if (form_ == Form::envelope) return "[" + text_of({{"header", {{"queryId", query_id}, {"schema", sql::schema_text(*plan_)}}}});
+  if (form_ == Form::envelope) return "[" + text_of({{"header", {{"queryId", query_id}, {"schema", sql::schema_text(*plan_)}}}}) + after();
   auto names = json::array(), types = json::array();
   for (auto& output : plan_->outputs) {
     names.push_back(output.name);
@@ -26,22 +28,24 @@ std::string RowWriter::header(const std::string& query_id) const {
 
 void RowWriter::append(std::string& out, const flow::ResultRow& row) const {
   if (form_ == Form::delimited && row.tombstone) return;
-  out += form_ == Form::envelope ? ",\n{\"row\":{\"columns\":[" : "[";
+  if (form_ == Form::envelope) out += before();
+  out += form_ == Form::envelope ? "{\"row\":{\"columns\":[" : "[";
   for (std::size_t i = 0; i < row.columns.size(); ++i) {
     if (i > 0) out += ',';
     flow::append_json(out, row.columns[i], plan_->outputs[i].type);
   }
   out += ']';
-  if (form_ == Form::envelope) out += row.tombstone ? ",\"tombstone\":true}}" : "}}";
-  else out += '\n';
+  if (form_ == Form::delimited) return out.push_back('\n');
+  out += row.tombstone ? ",\"tombstone\":true}}" : "}}";
+  out += after();
 }
 
 std::string RowWriter::final_message(const std::string& message) const {
-  return form_ == Form::envelope ? ",\n" + text_of({{"finalMessage", message}}) : std::string();
+  return form_ == Form::envelope && pushes() ? text_of({{"finalMessage", message}}) : std::string();
 }
 
 std::string RowWriter::error(const Refused& refused) const {
-  return form_ == Form::envelope ? ",\n{\"errorMessage\":" + refused.json() + "}" : refused.json() + "\n";
+  return form_ == Form::envelope ? before() + ("{\"errorMessage\":" + refused.json()) + "}" : refused.json() + "\n";
 }
 
 }  // namespace tidemill::serve::ksql

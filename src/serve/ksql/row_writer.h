@@ -26,6 +26,10 @@ class RowWriter {
   const char* content_type() const;
 
  private:
+  bool pushes() const { return plan_->form == sql::QueryForm::push; }
+  const char* before() const { return pushes() ? "" : ",\n"; }
+  const char* after() const { return pushes() ? ",\n" : ""; }
+
   Form form_;
   std::shared_ptr<const sql::QueryPlan> plan_;
 };

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <future>
+#include <set>
 
 namespace tidemill::serve::ksql {
 
@@ -123,6 +124,7 @@ Statements::Answer Statements::create_source(Context context, const sql::CreateS
   if (there && !there->definition.written_by.empty()) {
     return fail(Code::invalid, fmt::format("Cannot add {} '{}': it is written by the query {}", kind_word(create.kind), create.name, there->definition.written_by), fmt::format("TERMINATE {} first", there->definition.written_by));
   }
+  if (there) TRY(check_unused(context.tenant, create.name, "replace"));  // a query binds its statement again at each start
   TRY_ASSIGN(changes, topic_changes(context.tenant, bound.source, bound.partitions, create.properties));
   changes.push_back(catalog::PutSource{context.tenant, bound.source, there != nullptr});
   TRY(catalog_.change_and_wait(std::move(changes)));
@@ -131,6 +133,25 @@ Statements::Answer Statements::create_source(Context context, const sql::CreateS
 }
 
 // --- queries
+
+// A query that is fed with what it writes, itself or through others, would never come to an end.
+Result<void> Statements::check_no_circle(TenantId tenant, const std::string& from, const std::string& to) {
+  std::set<std::string> reached{to};
+  auto queries = catalog_.queries(tenant);
+  for (bool grown = true; grown;) {
+    grown = false;
+    for (auto& query : queries) {
+      auto sink = catalog_.find_source(tenant, query->sink);
+      bool fed = std::any_of(query->sources.begin(), query->sources.end(), [&](auto& name) {
+        auto source = catalog_.find_source(tenant, name);
+        return source && reached.contains(source->definition.topic);
+      });
+      if (fed && sink) grown |= reached.insert(sink->definition.topic).second;
+    }
+  }
+  if (!reached.contains(from)) return {};
+  return fail(Code::invalid, fmt::format("The query would write into the topic '{}' that it reads from, and never end", from), "give the result a KAFKA_TOPIC of its own");
+}
 
 Statements::Answer Statements::create_as(Context context, const sql::CreateAs& create) {
   auto there = catalog_.find_source(context.tenant, create.name);
@@ -144,6 +165,7 @@ Statements::Answer Statements::create_as(Context context, const sql::CreateAs& c
   }
   if (there) return name_taken(create.kind, create.name, there->definition.kind);
   auto& sink = *plan.sink;
+  TRY(check_no_circle(context.tenant, plan.source.topic, sink.topic));
   sink.written_by = fmt::format("{}_{}_{}", create.kind == sql::SourceKind::table ? "CTAS" : "CSAS", create.name, catalog_.next_number(context.tenant));
   auto partitions = plan.sink_partitions;
   if (!partitions && !catalog_.find_topic(context.tenant, sink.topic)) {
@@ -207,17 +229,17 @@ Statements::Answer Statements::terminate(Context context, const sql::Terminate& 
 
 // --- DROP
 
-Result<void> Statements::check_unused(TenantId tenant, const std::string& source) {
-  std::vector<std::string> readers, writers, sinks;
+Result<void> Statements::check_unused(TenantId tenant, const std::string& source, std::string_view verb) {
+  std::vector<std::string> readers, writers;
   for (auto& query : catalog_.queries(tenant)) {
     bool reads = std::find(query->sources.begin(), query->sources.end(), source) != query->sources.end();
-    if (reads) readers.push_back(query->id), sinks.push_back(query->sink);
+    if (reads) readers.push_back(query->id);
     if (query->sink == source) writers.push_back(query->id);
   }
   if (readers.empty() && writers.empty()) return {};
   auto all = readers;
   all.insert(all.end(), writers.begin(), writers.end());
-  return fail(Code::invalid, fmt::format("Cannot drop {}.\nThe following queries read from this source: [{}].\nThe following queries write into this source: [{}].\nYou need to terminate them before dropping {}.", source, joined(readers), joined(writers), source),
+  return fail(Code::invalid, fmt::format("Cannot {} {}.\nThe following queries read from this source: [{}].\nThe following queries write into this source: [{}].\nYou need to terminate them before {}.", verb, source, joined(readers), joined(writers), verb == "drop" ? "dropping " + source : "replacing it"),
               fmt::format("TERMINATE {}; and try again", joined(all)));
 }
 
@@ -228,7 +250,7 @@ Statements::Answer Statements::drop(Context context, const sql::Drop& drop) {
   if (there->definition.kind != drop.kind) {
     return fail(Code::invalid, fmt::format("Incompatible data source type is {}, but statement was DROP {}", kind_upper(there->definition.kind), kind_upper(drop.kind)), fmt::format("write DROP {} {}", kind_upper(there->definition.kind), drop.name));
   }
-  TRY(check_unused(context.tenant, drop.name));
+  TRY(check_unused(context.tenant, drop.name, "drop"));
   std::vector<Change> changes{catalog::DropSource{context.tenant, drop.name}};
   if (drop.delete_topic && catalog_.find_topic(context.tenant, there->definition.topic)) changes.push_back(catalog::DeleteTopic{context.tenant, there->definition.topic});
   TRY(catalog_.change_and_wait(std::move(changes)));

@@ -58,7 +58,8 @@ class Statements {
   Answer set(Context context, const sql::SetProperty& set);
 
   Result<void> end_query(TenantId tenant, const std::shared_ptr<const catalog::Query>& query);
-  Result<void> check_unused(TenantId tenant, const std::string& source);
+  Result<void> check_unused(TenantId tenant, const std::string& source, std::string_view verb);
+  Result<void> check_no_circle(TenantId tenant, const std::string& from, const std::string& to);
   // What has to be made for a source's topic: nothing when it is there and fits.
   Result<std::vector<catalog::Change>> topic_changes(TenantId tenant, const sql::Source& source, std::optional<std::int32_t> partitions,
                                                      const std::vector<sql::Property>& properties);
