@@ -1,5 +1,7 @@
 #include "connect/record_sink.h"
 
+#include "connect/position_stream.h"
+
 #include <fmt/format.h>
 
 namespace tidemill::connect {
@@ -126,25 +128,41 @@ Result<void> RecordSink::commit(std::string position, std::uint64_t mark, std::i
   TRY(collect());
   Flight flight{.mark = mark, .records = std::exchange(gathered_records_, 0), .record_bytes = gathered_bytes_, .changed_us = changed_us};
   TRY_ASSIGN(entries, seal());
-  if (bytes_of(entries) + position.size() + 1024 > log_.append_bytes_max()) TRY(append_oversized(entries));
+  if (bytes_of(entries) + position.size() + 1024 > log_.append_bytes_max()) TRY(append_oversized(entries, position));
   flight.append.purpose = entries.empty() ? log::Purpose::control : log::Purpose::data;
   flight.append.entries = std::move(entries);
-  flight.append.entries.push_back(position_entry(position));
-  flight.bytes = bytes_of(flight.append.entries);
-  TRY(wait_for_room(flight.bytes));
-  in_flight_bytes_ += flight.bytes;
-  flight.number = next_number_++;
-  in_flight_.push_back(std::move(flight));
-  send(in_flight_.back());
+  TRY(wait_for_room(bytes_of(flight.append.entries)));
+  launch(std::move(flight), position);
+  last_position_ = std::move(position);
   // The log checks sequences only from the second batch of a producer on, so the first goes alone.
   if (std::exchange(first_, false)) return drain();
   return {};
 }
 
-// One change larger than an append may be goes ahead of its position, batch by batch, when all before it is durable. A crash in between
-// repeats it: the one case in which a change can come twice.
-Result<void> RecordSink::append_oversized(std::vector<log::Entry>& entries) {
+void RecordSink::launch(Flight flight, std::string_view position) {
+  flight.append.entries.push_back(position_entry(position));
+  flight.bytes = bytes_of(flight.append.entries);
+  flight.number = next_number_++;
+  in_flight_bytes_ += flight.bytes;
+  in_flight_.push_back(std::move(flight));
+  send(in_flight_.back());
+}
+
+Result<void> RecordSink::announce(const log::Entry& entry, const std::string& position) {
+  TRY_ASSIGN(header, record::read_header(entry.batch.bytes()));
+  Announcement announcement{entry.stream, log_.bounds(entry.stream).end, header.crc, last_position_, position};
+  Flight flight;
+  flight.mark = durable_mark_;
+  launch(std::move(flight), announcement_text(announcement));
+  return drain();
+}
+
+// What is larger than an append may be goes ahead of its position, batch by batch, when all before it is durable. A batch that is alone, as
+// that of a large change is (see large_change_bytes), is announced first, so that a crash in between repeats nothing. Several are not: they come
+// of a change of key between two partitions in a row of megabytes, and may come twice.
+Result<void> RecordSink::append_oversized(std::vector<log::Entry>& entries, const std::string& position) {
   TRY(drain());
+  if (entries.size() == 1 && !last_position_.empty()) TRY(announce(entries.front(), position));
   for (auto delay = retry_delay_first; !entries.empty();) {
     log::Append one;
     one.entries.push_back(entries.front());

@@ -24,6 +24,10 @@
 
 namespace tidemill::connect {
 
+// A change of so many bytes is committed apart from those before it, so that no batch has more of it than an append can take but its own.
+// JSON makes six bytes of one at worst.
+inline constexpr std::size_t large_change_bytes = 256u << 10;
+
 // Kafka's murmur2, by which its producers choose a key's partition.
 std::uint32_t murmur2(std::string_view bytes);
 
@@ -84,7 +88,9 @@ class RecordSink {
 
   Result<std::shared_ptr<const catalog::Topic>> find_or_create(const std::string& name);
   Result<std::vector<log::Entry>> seal();
-  Result<void> append_oversized(std::vector<log::Entry>& entries);
+  Result<void> append_oversized(std::vector<log::Entry>& entries, const std::string& position);
+  Result<void> announce(const log::Entry& entry, const std::string& position);
+  void launch(Flight flight, std::string_view position);
   void send(Flight& flight);
   void take_answers();
   void settle();
@@ -107,6 +113,7 @@ class RecordSink {
   std::uint64_t next_number_ = 0;
   std::size_t in_flight_bytes_ = 0;
   std::uint64_t durable_mark_ = 0;
+  std::string last_position_;  // the last one committed
   std::chrono::milliseconds retry_delay_{0};
   std::shared_ptr<Answers> answers_;
   bool first_ = true;

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "connect/position_stream.h"
 #include "log/memory_log.h"
 #include "world/disk.h"
 #include "world/real.h"
@@ -67,6 +68,56 @@ TEST(RecordSink, refused_appends_come_again_in_their_order_and_once) {
   EXPECT_EQ(sink.durable_mark(), 40u);
   EXPECT_EQ(values(f.log, f.catalog->find_topic(default_tenant, "t")->stream(0)), expected);
   EXPECT_EQ(values(f.log, StreamId(900)), expected);
+}
+
+// Takes a number of appends and then none, as a process does that is killed.
+class EndsAfter : public log::MemoryLog {
+ public:
+  using MemoryLog::MemoryLog;
+  void append(log::Append append, log::AppendDone done) override {
+    if (left-- <= 0) return done(fail(Code::unavailable, "killed"));
+    MemoryLog::append(std::move(append), std::move(done));
+  }
+  int left = 1000;
+};
+
+std::string noise(std::size_t size) {
+  std::string text;
+  for (std::uint32_t x = 1; text.size() < size; x = x * 1664525 + 1013904223) text.push_back(static_cast<char>(x >> 24));
+  return text;
+}
+
+// A batch larger than an append may be lies apart from its position. Killed at each step, the position found afterwards says what is there.
+TEST(RecordSink, a_batch_too_large_for_one_append_is_neither_lost_nor_repeated_wherever_it_is_cut) {
+  for (int appends = 0; appends <= 3; ++appends) {
+    EndsAfter log(world::real_clock());
+    char dir[] = "/tmp/tidemill-sink-XXXXXX";
+    std::string folder = ::mkdtemp(dir);
+    auto catalog = std::move(*catalog::Catalog::open(log, world::real_disk(), world::real_clock(), world::real_random(), folder));
+    ASSERT_TRUE(catalog->change_and_wait({catalog::CreateTopic{.tenant = default_tenant, .name = "t"}}));
+    Interrupt interrupt;
+    RecordSinkOptions options;
+    options.positions = StreamId(900);
+    auto stream = catalog->find_topic(default_tenant, "t")->stream(0);
+    {
+      RecordSink sink(log, *catalog, world::real_clock(), interrupt, options);
+      auto topic = sink.topic("t");
+      ASSERT_TRUE(sink.commit("{\"at\":0}", 0));
+      sink.add(**topic, 0, "k", "small");
+      ASSERT_TRUE(sink.commit("{\"at\":1}", 1));
+      ASSERT_TRUE(sink.drain());
+      log.left = appends;
+      sink.add(**topic, 0, "k", noise(log.append_bytes_max() + 1000));
+      EXPECT_EQ(sink.commit("{\"at\":2}", 2).has_value() && sink.drain().has_value(), appends == 3);
+    }
+    bool there = values(log, stream).size() == 2;
+    EXPECT_EQ(there, appends >= 2);
+    auto found = last_position_text(log, options.positions);
+    ASSERT_TRUE(found) << found.error().text();
+    EXPECT_EQ(**found, there ? "{\"at\":2}" : "{\"at\":1}") << appends;
+    catalog.reset();
+    EXPECT_EQ(std::system(("rm -rf " + folder).c_str()), 0);
+  }
 }
 
 TEST(RecordSink, a_topic_deleted_meanwhile_is_made_anew) {

@@ -33,14 +33,11 @@ def test_inserts_updates_deletes_and_key_changes_are_told_as_debezium_tells_them
     assert 'tidemill_connect_lag_seconds{connector="shop"}' in metrics
 
 
-def test_without_tombstones_and_by_default_without_truncations():
-    postgres, server = start("CREATE TABLE orders (id int PRIMARY KEY); INSERT INTO orders VALUES (1)", tombstones__on__delete="false")
+def test_without_tombstones_without_truncations_and_without_a_primary_key():
+    postgres, server = start("CREATE TABLE orders (id int PRIMARY KEY); INSERT INTO orders VALUES (1); CREATE TABLE notes (t text); ALTER TABLE notes REPLICA IDENTITY FULL; INSERT INTO notes VALUES ('a'), ('a')",
+                             tombstones__on__delete="false")
     postgres.sql("DELETE FROM orders; TRUNCATE orders; INSERT INTO orders VALUES (2)")
     assert [r.op for r in topics.wait_for_records(server, "shop.public.orders", 3)] == ["r", "d", "c"]
-
-
-def test_a_table_without_a_primary_key_has_events_without_a_key():
-    postgres, server = start("CREATE TABLE notes (t text); ALTER TABLE notes REPLICA IDENTITY FULL; INSERT INTO notes VALUES ('a'), ('a')")
     postgres.sql("INSERT INTO notes VALUES ('b'); UPDATE notes SET t = 'c' WHERE t = 'b'; DELETE FROM notes WHERE t = 'c'")
     told = topics.wait_for_records(server, "shop.public.notes", 5)
     assert [r.op for r in told] == ["r", "r", "c", "u", "d"] and all(r.key is None for r in told)

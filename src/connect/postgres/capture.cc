@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "connect/position_stream.h"
 #include "connect/postgres/change_translator.h"
 #include "connect/postgres/snapshot_copy.h"
 #include "connect/postgres/streaming.h"
@@ -32,19 +33,9 @@ bool empty_run(const Snapshot& snapshot) {
 }  // namespace
 
 Result<std::optional<Position>> last_position(log::Log& log, StreamId positions) {
-  auto bounds = log.bounds(positions);
-  if (bounds.end <= bounds.start) return std::optional<Position>();
-  TRY_ASSIGN(batches, log.read(positions, bounds.end - 1, 1));
-  if (batches.empty()) return fail(Code::corrupt, "the connector's last position cannot be read");
-  TRY_ASSIGN(records, record::BatchRecords::open(batches.back().bytes, batches.back().base));
-  record::RecordView record;
-  std::string text;
-  for (;;) {
-    TRY_ASSIGN(more, records.next(record));
-    if (!more) break;
-    text = record.value.value_or("");
-  }
-  TRY_ASSIGN(position, parse_position(text));
+  TRY_ASSIGN(text, last_position_text(log, positions));
+  if (!text) return std::optional<Position>();
+  TRY_ASSIGN(position, parse_position(*text));
   return std::optional<Position>(std::move(position));
 }
 

@@ -181,7 +181,8 @@ Result<void> ChangeTranslator::truncate(const TruncateMessage& message, Lsn lsn,
 
 void ChangeTranslator::truncate(Relation& relation) {
   // A later run of the snapshot may have copied rows that came after the truncation: it must not take them away.
-  if (filter_ && !settings_.skips('t')) {
+  if (filter_ && !filter_->passes_whole(relation.output->table(), commit_)) {
+    if (settings_.skips('t')) return;
     warn_(fmt::format("table {} was truncated while its snapshot was interrupted: the event is left out", relation.output->table().full_name()));
     return;
   }

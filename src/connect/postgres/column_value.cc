@@ -247,7 +247,8 @@ bool append_value(std::string& out, const ColumnType& type, std::string_view tex
     case Kind::variable_decimal: return append_variable_decimal(out, text);
     case Kind::money: return append_decimal(out, plain_money(text), 2);
     case Kind::decimal_double: return append_double(out, text.find('$') == std::string_view::npos ? std::string(text) : plain_money(text));
-    case Kind::decimal_text: case Kind::text: case Kind::uuid: case Kind::json: case Kind::xml: case Kind::tsvector: case Kind::ltree:
+    case Kind::decimal_text: append_json_string(out, text.find('$') == std::string_view::npos ? std::string(text) : plain_money(text)); return true;
+    case Kind::text: case Kind::uuid: case Kind::json: case Kind::xml: case Kind::tsvector: case Kind::ltree:
     case Kind::enumeration: append_json_string(out, text); return true;
     case Kind::bytes: return append_bytes(out, text);
     case Kind::bits: return append_bits(out, text);

@@ -183,8 +183,11 @@ TEST(SnapshotFilter, a_row_passes_from_the_run_on_that_copied_it) {
   EXPECT_FALSE(passes("9", 9));
   EXPECT_FALSE(passes("10", 19));  // behind 9 as a number
   EXPECT_TRUE(passes("10", 20));
+  EXPECT_FALSE(filter.passes_whole(table, Lsn(19)));
+  EXPECT_TRUE(filter.passes_whole(table, Lsn(20)));
   table.oid = 3;
   EXPECT_TRUE(passes("10", 1));  // no run copied it
+  EXPECT_TRUE(filter.passes_whole(table, Lsn(1)));
 }
 
 }  // namespace tidemill::connect::postgres

@@ -149,6 +149,7 @@ Result<void> SnapshotCopy::row(std::string_view line) {
 }
 
 Result<void> SnapshotCopy::emit_held(std::string_view marker) {
+  if (line_.size() >= large_change_bytes && sink_.gathered_bytes() > 0) TRY(commit());
   held_ = false;
   split_copy_line(line_, fields_);
   origin_.snapshot = marker;

@@ -15,6 +15,15 @@ bool SnapshotFilter::passes(const Table& table, const KeyOrder& order, const Row
   return found == tables_.end() || commit >= run_of(found->second, order, row);
 }
 
+// Runs come in the order of their LSNs: the one that finished the table is the last that copied rows of it.
+bool SnapshotFilter::passes_whole(const Table& table, Lsn commit) const {
+  auto found = tables_.find(table.oid);
+  if (found == tables_.end()) return true;
+  for (auto& run : snapshot_.runs)
+    if (found->second < run.until.table) return commit >= run.lsn;
+  return true;
+}
+
 Lsn SnapshotFilter::run_of(std::size_t table, const KeyOrder& order, const Row& row) const {
   std::optional<Key> key;
   for (auto& run : snapshot_.runs) {

@@ -23,6 +23,8 @@ class SnapshotFilter {
 
   // True when the row with this key, of a table's current version, was copied without this transaction's changes.
   bool passes(const Table& table, const KeyOrder& order, const Row& row, Lsn commit) const;
+  // True when no run that copied rows of this table had seen this transaction: a truncation takes all its rows away.
+  bool passes_whole(const Table& table, Lsn commit) const;
 
  private:
   Lsn run_of(std::size_t table, const KeyOrder& order, const Row& row) const;

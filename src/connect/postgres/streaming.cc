@@ -63,6 +63,7 @@ Result<void> Streaming::take_frame(std::string_view frame) {
   if (!frame.starts_with('w') || frame.size() < 25) return fail(Code::corrupt, "PostgreSQL sent a replication frame of unknown kind");
   ByteReader in(frame.substr(1));
   auto lsn = Lsn(in.u64());
+  if (frame.size() >= large_change_bytes && sink_.gathered_bytes() > 0) TRY(commit());
   TRY(decode_pgoutput(as_bytes(frame.substr(25)), message_));
   progress_.received = std::max(progress_.received, lsn);
   return translator_.take(message_, lsn, clock_.now_ms());
