@@ -201,3 +201,17 @@ def test_a_slow_client_of_a_push_query_gets_everything_in_the_end():
     rows = [part["row"]["columns"][0] for part in json.loads(first + answer.read()) if "row" in part]
     assert rows == list(range(30000))
     assert rss < 400_000, f"{rss} kB while a client did not read"
+
+
+def test_names_in_quotes_keep_their_case_and_stay_in_their_place():
+    server = start()
+    made = server.run("CREATE STREAM \"../../../Out of here\" WITH (KAFKA_TOPIC='plain.name') AS SELECT k, city AS \"City\" FROM sales EMIT CHANGES;")
+    identity = made[0]["commandStatus"]["queryId"]
+    server.put("sales", {"city": "Cork"}, key="k")
+    assert server.wait_values("plain.name", 1) == [{"City": "Cork"}]
+    server.stop()
+    assert [p.relative_to(server.data / "state").parts[1:] for p in server.data.glob("state/**/*.snapshot")] == [("00000000000000000001.snapshot",)]
+    server.start()
+    assert server.push("SELECT \"City\" FROM \"../../../Out of here\" EMIT CHANGES LIMIT 1;")[1] == {"row": {"columns": ["Cork"]}}
+    server.run(f'TERMINATE "{identity}";')
+    assert list(server.data.glob("state/**/*.snapshot")) == []

@@ -30,6 +30,11 @@ Error name_taken(sql::SourceKind wanted, const std::string& name, sql::SourceKin
               fmt::format("use IF NOT EXISTS, another name, or DROP {} {} first", kind_upper(there), name));
 }
 
+std::string upper(std::string text) {
+  std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
+  return text;
+}
+
 std::string joined(const std::vector<std::string>& names) {
   std::string out;
   for (auto& name : names) out += (out.empty() ? "" : ", ") + name;
@@ -166,7 +171,7 @@ Statements::Answer Statements::create_as(Context context, const sql::CreateAs& c
   if (there) return name_taken(create.kind, create.name, there->definition.kind);
   auto& sink = *plan.sink;
   TRY(check_no_circle(context.tenant, plan.source.topic, sink.topic));
-  sink.written_by = fmt::format("{}_{}_{}", create.kind == sql::SourceKind::table ? "CTAS" : "CSAS", create.name, catalog_.next_number(context.tenant));
+  sink.written_by = fmt::format("{}_{}_{}", create.kind == sql::SourceKind::table ? "CTAS" : "CSAS", upper(create.name), catalog_.next_number(context.tenant));
   auto partitions = plan.sink_partitions;
   if (!partitions && !catalog_.find_topic(context.tenant, sink.topic)) {
     auto from = catalog_.find_topic(context.tenant, plan.source.topic);
