@@ -132,7 +132,8 @@ void Pipeline::choose_stateless(const std::vector<std::uint32_t>& passed) {
   auto& in = *working_;
   auto start_column = pseudo_column(plan_->source, sql::Pseudo::windowstart);
   auto add = [&](std::uint32_t row, bool tombstone) {
-    results_.push_back({row, tombstone, plan_->source.window ? in.columns[start_column].whole[row] : 0});
+    auto start = plan_->source.window ? in.columns[start_column].whole[row] : 0;
+    results_.push_back({row, tombstone, start, in.ops[row] == RowOp::no_value});
   };
   for (std::size_t i = 0; i < passed.size(); ++i) {
     auto row = passed[i];
@@ -155,7 +156,7 @@ void Pipeline::choose_groups(ErrorLog& errors) {
   auto& out = grouping_->out();
   out.select_all();
   auto add = [&](std::uint32_t row, bool tombstone) {
-    results_.push_back({row, tombstone, grouping_->window_start_ms(grouping_->group_of(row))});
+    results_.push_back({row, tombstone, grouping_->window_start_ms(grouping_->group_of(row)), false});
   };
   if (!having_) {
     for (auto row : out.selection) add(row, false);

@@ -21,6 +21,7 @@ struct ResultOut {
   std::uint32_t row;   // of the cells
   bool tombstone;      // a null value: the key's row is gone (or a stream's record had no value)
   std::int64_t window_start_ms;
+  bool passed_on = false;  // a stream's record without a value, written as it is, even without a key
 };
 
 struct BadRow {

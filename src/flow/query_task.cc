@@ -152,8 +152,8 @@ Result<QueryTask::Step> QueryTask::step() {
   if (was_replaying) return step;
   counts_.rows_in += records;
   for (auto& result : pipeline_->results())
-    if (!output_->add(result, *pipeline_))
-      bad_.push_back({pipeline_->origin(result), "the row is too large for the log", ProcessingError::What::production, false});
+    if (auto* why = output_->add(result, *pipeline_))
+      bad_.push_back({pipeline_->origin(result), why, ProcessingError::What::production, false});
   write_bad_rows();
   step.appends = output_->finish(at_);
   unrecorded_rows_ = step.appends.empty() ? unrecorded_rows_ + records : 0;
