@@ -94,10 +94,15 @@ Result<std::size_t> QueryTask::read_input(Jsn horizon) {
   pipeline_->clear();
   bad_.clear();
   auto& chunk = pipeline_->input();
+  bool grouped = spec_.plan->grouped;
   auto visit = [&](const record::RecordView& record, const record::RowOrigin& origin) {
-    if (!pipeline_->decoder().decode(record, origin, chunk)) {
-      auto& error = pipeline_->decoder().error();
-      bad_.push_back({origin, error.message, ProcessingError::What::deserialization, error.in_key});
+    using What = ProcessingError::What;
+    auto& decoder = pipeline_->decoder();
+    auto before = decoder.changes_without_before();
+    if (!decoder.decode(record, origin, chunk)) {
+      bad_.push_back({origin, decoder.error().message, What::deserialization, decoder.error().in_key});
+    } else if (grouped && decoder.changes_without_before() != before) {
+      bad_.push_back({origin, "a change without the row before it: what that row counted for stays counted (REPLICA IDENTITY FULL sends it)", What::processing, false});
     }
     return true;
   };

@@ -88,6 +88,15 @@ def test_what_is_not_a_change_is_logged_and_counts_for_nothing():
     assert offsets == ["0", "1", "2", "3", "4", "5"], logged
 
 
+def test_a_change_without_the_row_before_it_is_reported_because_sums_are_wrong_from_then_on():
+    server = start()
+    server.run("CREATE TABLE n AS SELECT city, SUM(amount) AS amount FROM orders GROUP BY city EMIT CHANGES; CREATE STREAM copy AS SELECT id, amount FROM orders EMIT CHANGES;")
+    server.put("orders", envelope("c", None, row(1, "Cork", 1)), envelope("u", None, row(1, "Cork", 2)), envelope("d", None, None))
+    server.expect("SELECT * FROM n;", [["Cork", 3]])
+    logged = server.wait_values("default_ksql_processing_log", 2)
+    assert len(logged) == 2 and all("REPLICA IDENTITY FULL" in e["message"]["recordProcessingError"]["errorMessage"] for e in logged), logged
+
+
 def test_min_and_max_over_rows_that_can_be_taken_back_are_refused():
     server = start()
     refused = server.refused("CREATE TABLE t AS SELECT city, MAX(amount) FROM orders GROUP BY city EMIT CHANGES;")
