@@ -4,6 +4,7 @@
 
 #include "base/check.h"
 #include "flow/row_codec.h"
+#include "flow/window_end.h"
 
 namespace tidemill::flow {
 
@@ -110,7 +111,7 @@ std::uint32_t Grouping::place(const Chunk& in, Rows selected, std::size_t i) {
     auto time = in.origins[selected[i]].timestamp_ms;
     stream_time_ms_ = std::max(stream_time_ms_, time);
     start = window_start(time);
-    if (start + window_->size_ms + window_->grace_ms <= stream_time_ms_) {
+    if (stream_time_ms_ - start >= window_->size_ms + window_->grace_ms) {  // so written, no time overflows
       ++late_rows_;
       return no_group;
     }
@@ -136,7 +137,7 @@ void Grouping::expire() {
   if (!window_) return;
   constexpr std::int64_t retention_least_ms = 86'400'000;
   auto retention = std::max(window_->retention_ms > 0 ? window_->retention_ms : retention_least_ms, window_->size_ms + window_->grace_ms);
-  while (!windows_.empty() && windows_.begin()->first + retention <= stream_time_ms_) {
+  while (!windows_.empty() && stream_time_ms_ - windows_.begin()->first >= retention) {
     for (auto group : windows_.begin()->second) {
       for (std::size_t i = 0; i < rules_.size(); ++i) {
         auto& old = accumulators_[group * rules_.size() + i];
@@ -168,7 +169,7 @@ void Grouping::append_aggregates(std::uint32_t group, Chunk& out) const {
   auto& end = out.columns[out.columns.size() - 1];
   if (window_) {
     start.append_whole(state_[group].window_start_ms);
-    end.append_whole(state_[group].window_start_ms + window_->size_ms);
+    end.append_whole(window_end(state_[group].window_start_ms, window_->size_ms));
   } else {
     start.append_null();
     end.append_null();

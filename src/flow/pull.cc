@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "flow/row_codec.h"
+#include "flow/window_end.h"
 
 namespace tidemill::flow {
 namespace {
@@ -95,7 +96,7 @@ struct TableView {
       } else {
         auto start = state.chunk.columns[static_cast<std::size_t>(state.window_start_column)].whole[row];
         pseudo[3].append_whole(start);
-        pseudo[4].append_whole(start + window_ms);
+        pseudo[4].append_whole(window_end(start, window_ms));
       }
       rows.ops.push_back(record::RowOp::insert);
       rows.origins.push_back({});
