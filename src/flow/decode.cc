@@ -3,6 +3,7 @@
 #include "base/check.h"
 #include "bytes/cursor.h"
 #include "flow/primitive.h"
+#include "flow/window_end.h"
 
 namespace tidemill::flow {
 
@@ -178,7 +179,7 @@ bool RowDecoder::finish_row(RowOp op, RowOrigin origin, Chunk& chunk) {
   pseudo(sql::Pseudo::rowpartition, origin.partition);
   pseudo(sql::Pseudo::rowoffset, origin.offset);
   pseudo(sql::Pseudo::windowstart, window_start_ms_);
-  pseudo(sql::Pseudo::windowend, window_start_ms_ + (source_.window ? source_.window->size_ms : 0));
+  pseudo(sql::Pseudo::windowend, window_end(window_start_ms_, source_.window ? source_.window->size_ms : 0));
   chunk.ops.push_back(op);
   chunk.origins.push_back(origin);
   return true;

@@ -4,6 +4,7 @@
 
 #include "base/check.h"
 #include "flow/row_codec.h"
+#include "flow/window_end.h"
 
 namespace tidemill::flow {
 
@@ -49,15 +50,17 @@ Result<void> Grouping::run(const Chunk& in, record::Arena& arena, Rows selected,
   groups_of_rows_.clear();
   expire();
   evaluate(in, arena, selected, errors);
+  encode_keys(in, selected);
   for (std::size_t i = 0; i < selected.size(); ++i) {
     auto row = selected[i];
+    expect(i);
     if (in.ops[row] == RowOp::no_value) continue;
-    auto group = place(in, row);
+    auto group = place(in, selected, i);
     if (group == no_group) continue;
     TRY(apply(in, row, group));
     bool pair = in.ops[row] == RowOp::update_before && i + 1 < selected.size() && selected[i + 1] == row + 1 && in.ops[row + 1] == RowOp::update_after;
     if (!pair) { emit(in, row, group); continue; }
-    auto after = place(in, row + 1);  // the old group's row comes first, unless it is the same group
+    auto after = place(in, selected, i + 1);  // the old group's row comes first, unless it is the same group
     if (after != group) emit(in, row, group);
     ++i;
     if (after == no_group) continue;
@@ -67,25 +70,53 @@ Result<void> Grouping::run(const Chunk& in, record::Arena& arena, Rows selected,
   return {};
 }
 
-// The group of a row; none when a part of its key is NULL or its window is closed.
-std::uint32_t Grouping::place(const Chunk& in, std::uint32_t row) {
-  key_.clear();
-  for (auto& cell : key_cells_) {
-    if (cell.null(row)) return no_group;
-    encode_cell(*cell.column, cell.at(row), key_);
+// The keys of all rows before any is looked up, so that the table can be asked ahead.
+void Grouping::encode_keys(const Chunk& in, Rows selected) {
+  key_bytes_.clear();
+  row_keys_.assign(selected.size(), {});
+  for (std::size_t i = 0; i < selected.size(); ++i) {
+    auto row = selected[i];
+    auto& key = row_keys_[i];
+    key.begin = static_cast<std::uint32_t>(key_bytes_.size());
+    for (auto& cell : key_cells_) {
+      key.null |= cell.null(row);
+      if (!key.null) encode_cell(*cell.column, cell.at(row), key_bytes_);
+    }
+    if (window_) {
+      auto start = window_start(in.origins[row].timestamp_ms);
+      key_bytes_.append(reinterpret_cast<const char*>(&start), sizeof start);
+    }
+    key.size = static_cast<std::uint32_t>(key_bytes_.size()) - key.begin;
+    key.hash = KeyTable::hash_of(std::string_view(key_bytes_).substr(key.begin, key.size));
   }
+}
+
+// What the rows after the i-th will touch.
+void Grouping::expect(std::size_t i) const {
+  constexpr std::size_t slot_ahead = 16, key_ahead = 8;
+  if (i + slot_ahead < row_keys_.size()) keys_.expect(row_keys_[i + slot_ahead].hash);
+  if (i + key_ahead >= row_keys_.size()) return;
+  auto group = keys_.expect_key(row_keys_[i + key_ahead].hash);
+  if (group != KeyTable::none && !rules_.empty()) __builtin_prefetch(&accumulators_[group * rules_.size()]);
+}
+
+std::int64_t Grouping::window_start(std::int64_t time_ms) const { return time_ms - time_ms % window_->size_ms; }
+
+// The group of the i-th selected row; none when a part of its key is NULL or its window is closed.
+std::uint32_t Grouping::place(const Chunk& in, Rows selected, std::size_t i) {
+  auto& key = row_keys_[i];
+  if (key.null) return no_group;
   std::int64_t start = 0;
   if (window_) {
-    auto time = in.origins[row].timestamp_ms;
+    auto time = in.origins[selected[i]].timestamp_ms;
     stream_time_ms_ = std::max(stream_time_ms_, time);
-    start = time - time % window_->size_ms;
-    if (start + window_->size_ms + window_->grace_ms <= stream_time_ms_) {
+    start = window_start(time);
+    if (stream_time_ms_ - start >= window_->size_ms + window_->grace_ms) {  // so written, no time overflows
       ++late_rows_;
       return no_group;
     }
-    key_.append(reinterpret_cast<const char*>(&start), sizeof start);
   }
-  auto [number, fresh] = keys_.place(key_);
+  auto [number, fresh] = keys_.place(std::string_view(key_bytes_).substr(key.begin, key.size), key.hash);
   return add_group(fresh, number, start);
 }
 
@@ -106,7 +137,7 @@ void Grouping::expire() {
   if (!window_) return;
   constexpr std::int64_t retention_least_ms = 86'400'000;
   auto retention = std::max(window_->retention_ms > 0 ? window_->retention_ms : retention_least_ms, window_->size_ms + window_->grace_ms);
-  while (!windows_.empty() && windows_.begin()->first + retention <= stream_time_ms_) {
+  while (!windows_.empty() && stream_time_ms_ - windows_.begin()->first >= retention) {
     for (auto group : windows_.begin()->second) {
       for (std::size_t i = 0; i < rules_.size(); ++i) {
         auto& old = accumulators_[group * rules_.size() + i];
@@ -138,7 +169,7 @@ void Grouping::append_aggregates(std::uint32_t group, Chunk& out) const {
   auto& end = out.columns[out.columns.size() - 1];
   if (window_) {
     start.append_whole(state_[group].window_start_ms);
-    end.append_whole(state_[group].window_start_ms + window_->size_ms);
+    end.append_whole(window_end(state_[group].window_start_ms, window_->size_ms));
   } else {
     start.append_null();
     end.append_null();

@@ -51,7 +51,10 @@ class Grouping {
   };
   static constexpr std::uint32_t no_group = ~0u;
   void evaluate(const record::Chunk& in, record::Arena& arena, Rows selected, ErrorLog& errors);
-  std::uint32_t place(const record::Chunk& in, std::uint32_t row);
+  void encode_keys(const record::Chunk& in, Rows selected);
+  void expect(std::size_t i) const;
+  std::int64_t window_start(std::int64_t time_ms) const;
+  std::uint32_t place(const record::Chunk& in, Rows selected, std::size_t i);
   Result<void> apply(const record::Chunk& in, std::uint32_t row, std::uint32_t group);
   void emit(const record::Chunk& in, std::uint32_t row, std::uint32_t group);
   std::uint32_t add_group(bool fresh, std::uint32_t number, std::int64_t window_start);
@@ -76,6 +79,12 @@ class Grouping {
   record::Chunk out_;
   std::vector<std::uint32_t> groups_of_rows_;
   std::string key_;
+  struct Key {  // of a selected row, in key_bytes_
+    std::uint32_t begin = 0, size = 0, hash = 0;
+    bool null = false;
+  };
+  std::vector<Key> row_keys_;
+  std::string key_bytes_;
 };
 
 }  // namespace tidemill::flow

@@ -40,12 +40,11 @@ std::size_t KeyTable::probe(std::string_view key, std::uint32_t hash) const {
 
 std::uint32_t KeyTable::find(std::string_view key) const {
   if (slots_.empty()) return none;
-  return slots_[probe(key, static_cast<std::uint32_t>(hash_bytes(key)))].number;
+  return slots_[probe(key, hash_of(key))].number;
 }
 
-KeyTable::Placed KeyTable::place(std::string_view key) {
+KeyTable::Placed KeyTable::place(std::string_view key, std::uint32_t hash) {
   if ((size_ + 1) * 4 > slots_.size() * 3) grow();
-  auto hash = static_cast<std::uint32_t>(hash_bytes(key));
   auto& slot = slots_[probe(key, hash)];
   if (slot.number != none) return {slot.number, false};
   std::uint32_t number = end();
@@ -67,7 +66,7 @@ KeyTable::Placed KeyTable::place(std::string_view key) {
 bool KeyTable::erase(std::string_view key) {
   if (slots_.empty()) return false;
   auto mask = slots_.size() - 1;
-  auto at = probe(key, static_cast<std::uint32_t>(hash_bytes(key)));
+  auto at = probe(key, hash_of(key));
   auto number = slots_[at].number;
   if (number == none) return false;
   key_bytes_ -= keys_[number].size();

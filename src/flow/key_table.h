@@ -18,12 +18,27 @@ class KeyTable {
  public:
   static constexpr std::uint32_t none = ~0u;
 
+  static std::uint32_t hash_of(std::string_view key) { return static_cast<std::uint32_t>(hash_bytes(key)); }
   std::uint32_t find(std::string_view key) const;
   struct Placed {
     std::uint32_t number;
     bool fresh;
   };
-  Placed place(std::string_view key);
+  Placed place(std::string_view key) { return place(key, hash_of(key)); }
+  Placed place(std::string_view key, std::uint32_t hash);
+
+  // For who places many keys in turn: asks for the memory that placing them will touch, so that it is there by then. The slot first;
+  // some keys later its key, giving the number it probably has, or none.
+  void expect(std::uint32_t hash) const {
+    if (!slots_.empty()) __builtin_prefetch(&slots_[hash & (slots_.size() - 1)]);
+  }
+  std::uint32_t expect_key(std::uint32_t hash) const {
+    if (slots_.empty()) return none;
+    auto& slot = slots_[hash & (slots_.size() - 1)];
+    if (slot.hash != hash || slot.number == none) return none;
+    __builtin_prefetch(&keys_[slot.number]);
+    return slot.number;
+  }
   bool erase(std::string_view key);
 
   std::uint32_t end() const { return static_cast<std::uint32_t>(keys_.size()); }

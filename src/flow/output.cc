@@ -56,7 +56,7 @@ std::int64_t OutputWriter::timestamp_of(const ResultOut& result, const Pipeline&
   return cell.column->whole[cell.at(result.row)];
 }
 
-bool OutputWriter::add(const ResultOut& result, const Pipeline& pipeline) {
+const char* OutputWriter::add(const ResultOut& result, const Pipeline& pipeline) {
   ++emitted_;
   auto& origin = pipeline.origin(result);
   time_ms_ = origin.timestamp_ms;
@@ -67,15 +67,17 @@ bool OutputWriter::add(const ResultOut& result, const Pipeline& pipeline) {
   auto view = [](bool there, const std::string& text) { return there ? std::optional<std::string_view>(text) : std::nullopt; };
   auto headers = origin.headers.size() > 1 ? origin.headers : std::string_view();
   auto size = (has_key ? key_.size() : 0) + (has_value ? value_.size() : 0) + headers.size() + 24;
-  if (size > row_bytes_max_) return false;
-  if (left_out_ > 0) return (--left_out_, true);
-  if (!has_key && !has_value && result.tombstone) return true;  // nothing would remain of it
+  auto time = timestamp_of(result, pipeline);
+  if (size > row_bytes_max_) return "the row is too large for the log";
+  if (time < 0) return "the row's timestamp is negative";
+  if (left_out_ > 0) return (--left_out_, nullptr);
+  if (!has_key && !has_value && result.tombstone && !result.passed_on) return nullptr;  // a row that went away, of which nothing says which
   if (bytes_ + size > row_bytes_max_) cut(emitted_ - 1);
-  builders_[partition].add_encoded(timestamp_of(result, pipeline), view(has_key, key_), view(has_value, value_), headers);
+  builders_[partition].add_encoded(time, view(has_key, key_), view(has_value, value_), headers);
   ++records_out_;
   bytes_ += size;
   if (bytes_ >= cut_bytes_) cut(emitted_);
-  return true;
+  return nullptr;
 }
 
 void OutputWriter::add_processing_error(std::string_view json, std::int64_t timestamp_ms) {

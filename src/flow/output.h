@@ -22,8 +22,8 @@ class OutputWriter {
 
   // `before`: where the step began; its outputs_ahead records are already in the log and are left out.
   void begin(Positions before);
-  // False when the row is too large for an append: it is left out.
-  bool add(const ResultOut& result, const Pipeline& pipeline);
+  // Null, or why the row cannot be written: it is left out.
+  const char* add(const ResultOut& result, const Pipeline& pipeline);
   void add_processing_error(std::string_view json, std::int64_t timestamp_ms);
   // The appends of the step, the last with `after`. Empty when there was nothing to write. Sets after.outputs_ahead.
   std::vector<log::Append> finish(Positions& after);
@@ -33,7 +33,7 @@ class OutputWriter {
 
  private:
   std::size_t partition_of(bool has_key, const record::RowOrigin& origin) const;
-  std::int64_t timestamp_of(const ResultOut& result, const Pipeline& pipeline) const;
+  std::int64_t timestamp_of(const ResultOut& result, const Pipeline& pipeline) const;  // negative: invalid
   bool take_batches(std::vector<log::Entry>& entries);
   void cut(std::uint64_t emitted);
 

@@ -132,7 +132,8 @@ void Pipeline::choose_stateless(const std::vector<std::uint32_t>& passed) {
   auto& in = *working_;
   auto start_column = pseudo_column(plan_->source, sql::Pseudo::windowstart);
   auto add = [&](std::uint32_t row, bool tombstone) {
-    results_.push_back({row, tombstone, plan_->source.window ? in.columns[start_column].whole[row] : 0});
+    auto start = plan_->source.window ? in.columns[start_column].whole[row] : 0;
+    results_.push_back({row, tombstone, start, in.ops[row] == RowOp::no_value});
   };
   for (std::size_t i = 0; i < passed.size(); ++i) {
     auto row = passed[i];
@@ -155,7 +156,7 @@ void Pipeline::choose_groups(ErrorLog& errors) {
   auto& out = grouping_->out();
   out.select_all();
   auto add = [&](std::uint32_t row, bool tombstone) {
-    results_.push_back({row, tombstone, grouping_->window_start_ms(grouping_->group_of(row))});
+    results_.push_back({row, tombstone, grouping_->window_start_ms(grouping_->group_of(row)), false});
   };
   if (!having_) {
     for (auto row : out.selection) add(row, false);
@@ -190,7 +191,7 @@ void Pipeline::project(ErrorLog& errors) {
   }
 }
 
-Result<void> Pipeline::scan(const std::optional<std::string>& key, const std::function<void(const StateRows&)>& visit) {
+Result<void> Pipeline::scan(const std::optional<std::string>& key, const std::function<bool(const StateRows&)>& visit) {
   if (!grouping_ && !table_) return fail(Code::unsupported, "the query keeps no rows to look up");
   constexpr std::uint32_t rows_at_once = 4096;
   Chunk rows;
@@ -199,13 +200,14 @@ Result<void> Pipeline::scan(const std::optional<std::string>& key, const std::fu
   ErrorLog ignored;
   auto& filter = grouping_ ? having_ : where_;
   int start_column = grouping_ ? static_cast<int>(rows.columns.size()) - 2 : static_cast<int>(pseudo_column(plan_->source, sql::Pseudo::windowstart));
+  bool more = true;
   auto flush = [&] {
     rows.select_all();
     std::vector<std::uint32_t> kept = rows.selection;
     if (filter) keep_true(filter->evaluate(rows.columns, rows.arena, rows.selection, ignored), rows.selection, kept);
     std::vector<Operand> cells;
     for (auto& output : outputs_) cells.push_back(output.evaluate(rows.columns, rows.arena, kept, ignored));
-    if (!kept.empty()) visit({cells, rows, kept, windowed_state() ? start_column : -1});
+    if (!kept.empty()) more = visit({cells, rows, kept, windowed_state() ? start_column : -1});
     rows.clear();
   };
   auto add = [&](std::uint32_t number) {
@@ -220,13 +222,13 @@ Result<void> Pipeline::scan(const std::optional<std::string>& key, const std::fu
     auto number = grouping_ ? grouping_->find(*key) : table_->find(*key);
     if (number != KeyTable::none) add(number);
   } else {
-    for (std::uint32_t number = 0; number < end; ++number) {
+    for (std::uint32_t number = 0; more && number < end; ++number) {
       if (!(grouping_ ? grouping_->live(number) : table_->live(number))) continue;
       add(number);
       if (rows.rows() == rows_at_once) flush();
     }
   }
-  flush();
+  if (more) flush();
   return {};
 }
 

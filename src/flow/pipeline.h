@@ -21,6 +21,7 @@ struct ResultOut {
   std::uint32_t row;   // of the cells
   bool tombstone;      // a null value: the key's row is gone (or a stream's record had no value)
   std::int64_t window_start_ms;
+  bool passed_on = false;  // a stream's record without a value, written as it is, even without a key
 };
 
 struct BadRow {
@@ -47,14 +48,14 @@ class Pipeline {
   const record::RowOrigin& origin(const ResultOut& out) const { return working_->origins[out.row]; }
 
   // The query's table as its state has it: calls `visit` with cells() for rows of the state, some thousand at a time. With `key`, the
-  // encoded state key, only that row. Only between steps.
+  // encoded state key, only that row; until `visit` answers false. Only between steps.
   struct StateRows {
     std::span<const Operand> cells;
     const record::Chunk& chunk;  // origins hold the rows' times
     Rows rows;
     int window_start_column;     // of chunk; -1 without windows
   };
-  Result<void> scan(const std::optional<std::string>& key, const std::function<void(const StateRows&)>& visit);
+  Result<void> scan(const std::optional<std::string>& key, const std::function<bool(const StateRows&)>& visit);
   // Whether the state's key is made of these output columns, in what order; empty when a lookup is not possible.
   const std::vector<int>& lookup_outputs() const { return lookup_outputs_; }
   bool windowed_state() const { return plan_->window.has_value() || (!grouping_ && plan_->source.window.has_value()); }

@@ -4,13 +4,23 @@
 #include <optional>
 
 #include "flow/row_codec.h"
+#include "flow/window_end.h"
 
 namespace tidemill::flow {
 namespace {
 
 using record::Chunk;
 
-constexpr std::size_t pull_rows_max = 10'000'000;
+constexpr std::size_t pull_bytes_max = 512u << 20;
+
+std::size_t bytes_of(const ResultRow& row) {
+  std::size_t out = sizeof row;
+  for (auto& value : row.columns) {
+    out += sizeof value;
+    if (auto* text = std::get_if<std::string>(&value.data)) out += text->size();
+  }
+  return out;
+}
 
 // The literal that `column` must equal, when the condition is a conjunction that says so.
 const sql::Expr* required_value(const sql::ExprPtr& where, int column) {
@@ -86,7 +96,7 @@ struct TableView {
       } else {
         auto start = state.chunk.columns[static_cast<std::size_t>(state.window_start_column)].whole[row];
         pseudo[3].append_whole(start);
-        pseudo[4].append_whole(start + window_ms);
+        pseudo[4].append_whole(window_end(start, window_ms));
       }
       rows.ops.push_back(record::RowOp::insert);
       rows.origins.push_back({});
@@ -108,9 +118,9 @@ Result<std::vector<ResultRow>> answer_pull(Pipeline& state, const sql::QueryPlan
   std::vector<Expression> outputs;
   for (auto& output : plan.outputs) outputs.emplace_back(output.expr);
   TableView view(made_by, plan);
-  std::size_t wanted = plan.limit ? static_cast<std::size_t>(std::max<std::int64_t>(0, *plan.limit)) : pull_rows_max + 1;
+  std::size_t wanted = plan.limit ? static_cast<std::size_t>(std::max<std::int64_t>(0, *plan.limit)) : SIZE_MAX, bytes = 0;
   auto visit = [&](const Pipeline::StateRows& rows) {
-    if (out.size() >= wanted) return;
+    if (out.size() >= wanted) return false;
     view.fill(rows);
     ErrorLog ignored;
     std::vector<std::uint32_t> kept = view.rows.selection;
@@ -121,11 +131,13 @@ Result<std::vector<ResultRow>> answer_pull(Pipeline& state, const sql::QueryPlan
     for (auto row : kept) {
       ResultRow result;
       for (auto& cell : cells) result.columns.push_back(cell.column->value(cell.at(row)));
+      bytes += bytes_of(result);
       out.push_back(std::move(result));
     }
+    return out.size() < wanted && bytes <= pull_bytes_max;
   };
   TRY(state.scan(wanted_key(state, made_by, plan), visit));
-  if (out.size() > pull_rows_max) return fail(Code::too_large, "the answer has more than ten million rows", "add a WHERE or a LIMIT");
+  if (bytes > pull_bytes_max) return fail(Code::too_large, "the answer takes more than 512 MiB", "add a WHERE or a LIMIT");
   return out;
 }
 

@@ -119,7 +119,8 @@ Result<TaskSpec> QueriesHere::spec_of(const catalog::Query& query) {
   spec.positions = query.positions;
   if (auto stream = processing_log(query.tenant); stream.value != 0) spec.processing_log = stream;
   spec.from_earliest = query.from_earliest;
-  spec.snapshot_dir = options_.dir + "/" + std::to_string(query.tenant.value) + "-" + query.id;
+  // Not by its id: that holds the sink's name, and a quoted name holds anything.
+  spec.snapshot_dir = options_.dir + "/" + std::to_string(query.tenant.value) + "-" + std::to_string(query.positions.value);
   spec.batch_rows_max = options_.batch_rows_max;
   spec.state_bytes_max = options_.state_bytes_max;
   return spec;

@@ -25,7 +25,7 @@ class Shards;
 namespace tidemill::flow {
 
 struct QueryOptions {
-  std::string dir;  // snapshots live in dir/<query id>/
+  std::string dir;  // snapshots live in dir/<tenant>-<positions stream>/
   std::size_t batch_rows_max = 8192;
   std::size_t state_bytes_max = 4ull << 30;  // of one query; beyond it the query ends in error
   std::int64_t snapshot_interval_ms = 10000;

@@ -94,10 +94,15 @@ Result<std::size_t> QueryTask::read_input(Jsn horizon) {
   pipeline_->clear();
   bad_.clear();
   auto& chunk = pipeline_->input();
+  bool grouped = spec_.plan->grouped;
   auto visit = [&](const record::RecordView& record, const record::RowOrigin& origin) {
-    if (!pipeline_->decoder().decode(record, origin, chunk)) {
-      auto& error = pipeline_->decoder().error();
-      bad_.push_back({origin, error.message, ProcessingError::What::deserialization, error.in_key});
+    using What = ProcessingError::What;
+    auto& decoder = pipeline_->decoder();
+    auto before = decoder.changes_without_before();
+    if (!decoder.decode(record, origin, chunk)) {
+      bad_.push_back({origin, decoder.error().message, What::deserialization, decoder.error().in_key});
+    } else if (grouped && decoder.changes_without_before() != before) {
+      bad_.push_back({origin, "a change without the row before it: what that row counted for stays counted (REPLICA IDENTITY FULL sends it)", What::processing, false});
     }
     return true;
   };
@@ -152,8 +157,8 @@ Result<QueryTask::Step> QueryTask::step() {
   if (was_replaying) return step;
   counts_.rows_in += records;
   for (auto& result : pipeline_->results())
-    if (!output_->add(result, *pipeline_))
-      bad_.push_back({pipeline_->origin(result), "the row is too large for the log", ProcessingError::What::production, false});
+    if (auto* why = output_->add(result, *pipeline_))
+      bad_.push_back({pipeline_->origin(result), why, ProcessingError::What::production, false});
   write_bad_rows();
   step.appends = output_->finish(at_);
   unrecorded_rows_ = step.appends.empty() ? unrecorded_rows_ + records : 0;

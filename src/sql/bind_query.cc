@@ -38,6 +38,7 @@ class QueryBinder {
     if (select_.where) plan_.where = binder_.bind_condition(*select_.where, Clause::where);
     bind_keys();
     for (auto& item : select_.items) add_item(item);
+    add_partition_keys();
     if (select_.having) plan_.having = binder_.bind_condition(*select_.having, Clause::having);
     bind_grouping();
     plan_.result = plan_.grouped ? SourceKind::table : source_.kind;
@@ -59,6 +60,7 @@ class QueryBinder {
   void bind_keys();
   void add_item(const SelectItem& item);
   void add_star(const SelectItem& item);
+  void add_partition_keys();
   void add_fields(const SelectItem& item);
   void bind_grouping();
   void check_undoable();
@@ -159,6 +161,16 @@ void QueryBinder::add_star(const SelectItem& item) {
   }
 }
 
+// * in a persistent query stands for the columns of its result, so also for a key that PARTITION BY makes.
+void QueryBinder::add_partition_keys() {
+  auto star = std::find_if(select_.items.begin(), select_.items.end(), [](auto& item) { return item.star && !item.expr; });
+  if (form_ != QueryForm::persistent || star == select_.items.end()) return;
+  for (auto& key : plan_.partition_by) {
+    bool there = std::any_of(items_.begin(), items_.end(), [&](auto& item) { return same_expr(*item.expr, *key); });
+    if (!there) items_.push_back({key, {}, false, star->at});
+  }
+}
+
 void QueryBinder::add_fields(const SelectItem& item) {
   auto structure = binder_.bind(*item.expr, Clause::select);
   if (structure->type.kind() != Kind::struct_) refuse(item.at, fmt::format("Cannot expand {}: it is {}, not a STRUCT", structure->text, structure->type.text()), "name the columns");
@@ -194,7 +206,9 @@ void QueryBinder::name_items() {
     if (!item.alias.empty()) continue;
     if (item.expr->op == ExprOp::field && !item.expr->args.empty()) {
       auto& fields = item.expr->args[0]->type.fields();
-      item.alias = fresh_field_name(fields[static_cast<std::size_t>(item.expr->index)].name, taken);
+      auto others = taken;
+      others.insert(columns.begin(), columns.end());
+      item.alias = fresh_field_name(fields[static_cast<std::size_t>(item.expr->index)].name, others);
     } else {
       do item.alias = fmt::format("KSQL_COL_{}", made++);
       while (taken.contains(item.alias) || columns.contains(item.alias));

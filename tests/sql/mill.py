@@ -20,12 +20,14 @@ class Mill(Server):
 
     def put(self, topic, *values, key=None):
         """One record a value: a dict as JSON, None as a tombstone, text as it is. In order, to partition 0."""
-        for value in values:
+        key = key.encode() if isinstance(key, str) else key
+        lines, tombstones = [], [value is None for value in values]
+        for n, value in enumerate(values):
             text = value if isinstance(value, (str, bytes)) else "" if value is None else json.dumps(value)
-            text = text.encode() if isinstance(text, str) else text
-            line = (b"" if key is None else (key if isinstance(key, bytes) else key.encode()) + b"\x01") + text
-            flags = ["-Z"] if value is None else []
-            self.kcat("-P", "-t", topic, "-p", "0", "-D", "\x02", *flags, *([] if key is None else ["-K", "\x01"]), input=line)
+            lines.append((b"" if key is None else key + b"\x01") + (text.encode() if isinstance(text, str) else text))
+            if n + 1 == len(values) or tombstones[n + 1] != tombstones[n]:
+                self.kcat("-P", "-t", topic, "-p", "0", "-D", "\x02", *(["-Z"] if value is None else []), *([] if key is None else ["-K", "\x01"]), input=b"\x02".join(lines))
+                lines.clear()
 
     def lines(self, topic, values):
         """Many JSON values at once."""

@@ -88,6 +88,15 @@ def test_what_is_not_a_change_is_logged_and_counts_for_nothing():
     assert offsets == ["0", "1", "2", "3", "4", "5"], logged
 
 
+def test_a_change_without_the_row_before_it_is_reported_because_sums_are_wrong_from_then_on():
+    server = start()
+    server.run("CREATE TABLE n AS SELECT city, SUM(amount) AS amount FROM orders GROUP BY city EMIT CHANGES; CREATE STREAM copy AS SELECT id, amount FROM orders EMIT CHANGES;")
+    server.put("orders", envelope("c", None, row(1, "Cork", 1)), envelope("u", None, row(1, "Cork", 2)), envelope("d", None, None))
+    server.expect("SELECT * FROM n;", [["Cork", 3]])
+    logged = server.wait_values("default_ksql_processing_log", 2)
+    assert len(logged) == 2 and all("REPLICA IDENTITY FULL" in e["message"]["recordProcessingError"]["errorMessage"] for e in logged), logged
+
+
 def test_min_and_max_over_rows_that_can_be_taken_back_are_refused():
     server = start()
     refused = server.refused("CREATE TABLE t AS SELECT city, MAX(amount) FROM orders GROUP BY city EMIT CHANGES;")
@@ -97,13 +106,26 @@ def test_min_and_max_over_rows_that_can_be_taken_back_are_refused():
 
 
 def test_a_decimal_sum_that_does_not_fit_stops_the_query_and_says_why():
-    server = Mill()
-    server.run("CREATE STREAM d (k VARCHAR, v DECIMAL(4,2)) WITH (KAFKA_TOPIC='d', VALUE_FORMAT='JSON', PARTITIONS=1); CREATE TABLE s AS SELECT k, SUM(v) AS v FROM d GROUP BY k EMIT CHANGES;")
-    server.put("d", '{"k":"a","v":60.00}', '{"k":"a","v":39.99}')
+    server = Mill({"flow.batch_rows_max": "500"})
+    server.run("CREATE STREAM d (k VARCHAR, v DECIMAL(4,2)) WITH (KAFKA_TOPIC='d', VALUE_FORMAT='JSON', PARTITIONS=1);")
+    server.put("d", "\x02".join(['{"k":"a","v":0.01}'] * 9999))
+    server.run("CREATE TABLE s AS SELECT k, SUM(v) AS v FROM d GROUP BY k EMIT CHANGES; CREATE TABLE n AS SELECT k, COUNT(*) AS n FROM d GROUP BY k EMIT CHANGES;")
     server.expect("SELECT * FROM s;", [["a", 99.99]])
-    server.put("d", '{"k":"a","v":0.01}')
+    server.put("d", "\x02".join(['{"k":"a","v":0.01}'] * 3000))
     query = wait_for("the query to stop", lambda: [q for q in server.run("SHOW QUERIES;")[0]["queries"] if q["state"] == "ERROR"])[0]
     told = server.run(f"EXPLAIN {query['id']};")[0]["queryDescription"]["queryErrors"]
     assert "DECIMAL(4, 2)" in told[0]["errorMessage"], told
     assert server.refused("SELECT * FROM s;", "/query", 503)["error_code"] == 50303
+    server.expect("SELECT * FROM n;", [["a", 12999]])
     server.run(f"TERMINATE {query['id']};")
+
+
+def test_a_query_that_ends_while_its_output_is_being_written_takes_nobody_with_it():
+    server = Mill({"flow.batch_rows_max": "500"})
+    server.run("CREATE STREAM d (k VARCHAR, v DECIMAL(4,2)) WITH (KAFKA_TOPIC='d', VALUE_FORMAT='JSON', PARTITIONS=1);")
+    server.put("d", "\x02".join(['{"k":"a","v":0.01}'] * 13000))
+    for n in range(10):  # each is at work on the next step while the one before is written
+        identity = server.run(f"CREATE TABLE s{n} AS SELECT k, SUM(v) AS v FROM d GROUP BY k EMIT CHANGES;")[0]["commandStatus"]["queryId"]
+        wait_for("the query to stop", lambda: [q for q in server.run("SHOW QUERIES;")[0]["queries"] if q["id"] == identity and q["state"] == "ERROR"])
+    server.run("TERMINATE ALL;")
+    assert len(server.query("SELECT k FROM d;")) == 13000

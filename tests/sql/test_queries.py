@@ -201,3 +201,48 @@ def test_a_slow_client_of_a_push_query_gets_everything_in_the_end():
     rows = [part["row"]["columns"][0] for part in json.loads(first + answer.read()) if "row" in part]
     assert rows == list(range(30000))
     assert rss < 400_000, f"{rss} kB while a client did not read"
+
+
+def test_names_in_quotes_keep_their_case_and_stay_in_their_place():
+    server = start()
+    made = server.run("CREATE STREAM \"../../../Out of here\" WITH (KAFKA_TOPIC='plain.name') AS SELECT k, city AS \"City\" FROM sales EMIT CHANGES;")
+    identity = made[0]["commandStatus"]["queryId"]
+    server.put("sales", {"city": "Cork"}, key="k")
+    assert server.wait_values("plain.name", 1) == [{"City": "Cork"}]
+    server.stop()
+    assert [p.relative_to(server.data / "state").parts[1:] for p in server.data.glob("state/**/*.snapshot")] == [("00000000000000000001.snapshot",)]
+    server.start()
+    assert server.push("SELECT \"City\" FROM \"../../../Out of here\" EMIT CHANGES LIMIT 1;")[1] == {"row": {"columns": ["Cork"]}}
+    server.run(f'TERMINATE "{identity}";')
+    assert list(server.data.glob("state/**/*.snapshot")) == []
+
+
+def test_a_record_without_key_and_value_is_passed_on_and_a_negative_time_is_not():
+    server = start("CREATE STREAM plain (at BIGINT) WITH (KAFKA_TOPIC='plain', VALUE_FORMAT='JSON', PARTITIONS=1);")
+    server.run("CREATE STREAM copy WITH (TIMESTAMP='AT') AS SELECT * FROM plain EMIT CHANGES;")
+    server.put("plain", {"at": 5})
+    server.put("plain", None, key="")  # kcat -Z: no key either
+    server.put("plain", {"at": -2}, {"at": 7})
+    wait_for("three records", lambda: len(server.records("COPY", "%o\n").splitlines()) == 3)
+    assert server.records("COPY", "%S %s %T\n").splitlines()[0::2] == ['8 {"AT":5} 5', '8 {"AT":7} 7'] and server.records("COPY", "%S\n").splitlines()[1] == "-1"
+    assert "negative" in server.wait_values("default_ksql_processing_log", 1)[0]["message"]["productionError"]["errorMessage"]
+
+
+def test_a_star_brings_the_key_that_partition_by_makes():
+    server = start()
+    server.run("CREATE STREAM keyed AS SELECT * FROM sales PARTITION BY UCASE(city) EMIT CHANGES;")
+    server.put("sales", {"city": "Cork", "amount": 1}, key="k")
+    assert server.wait_values("KEYED", 1) == [{"K": "k", "CITY": "Cork", "AMOUNT": 1, "PRICE": None}]
+    assert server.records("KEYED", "%k") == "CORK"
+
+
+def test_what_the_requests_properties_say_holds_after_a_restart():
+    server = Mill()
+    properties = EARLIEST | {"ksql.persistence.default.format.value": "JSON", "ksql.persistence.wrap.single.values": "false", "ksql.output.topic.name.prefix": "made-"}
+    server.ksql("CREATE STREAM bare (v BIGINT) WITH (KAFKA_TOPIC='bare', PARTITIONS=1); CREATE STREAM more AS SELECT v + 1 AS v FROM bare EMIT CHANGES;", properties)
+    server.put("bare", "5")
+    wait_for("the row", lambda: server.records("made-MORE", "%s\n") == "6\n")
+    server.kill()
+    server.start()
+    server.put("bare", "6")
+    wait_for("the row after a restart", lambda: server.records("made-MORE", "%s\n") == "6\n7\n")

@@ -62,6 +62,14 @@ def test_windows_beyond_their_retention_are_let_go_and_the_memory_with_them():
     assert server.query("SELECT * FROM hits WHERE page = 'p1';") == []
 
 
+def test_the_last_time_there_is_makes_a_window_and_does_no_harm():
+    server = start("SIZE 1 DAY, GRACE PERIOD 0 SECONDS")
+    click(server, ("a", 5, 1), ("end", 2**63 - 1, 2), ("late", 7, 4))
+    server.expect("SELECT page, total FROM hits WHERE page <> 'a';", [["end", 2]])
+    assert server.query("SELECT WINDOWEND FROM hits WHERE page = 'end';") == [[2**63 - 1]]
+    assert [v["TOTAL"] for v in server.values("HITS")] == [1, 2]
+
+
 def test_windowed_aggregates_know_min_and_max_and_having():
     server = Mill()
     server.run("CREATE STREAM clicks (page VARCHAR, n INT) WITH (KAFKA_TOPIC='clicks', VALUE_FORMAT='JSON', PARTITIONS=1);"

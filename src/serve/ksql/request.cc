@@ -9,7 +9,8 @@ namespace tidemill::serve::ksql {
 
 using nlohmann::json;
 
-// Accepted because scripts set them; only auto.offset.reset has an effect so far. Shown by SHOW PROPERTIES with ksqlDB's defaults.
+// Accepted because scripts set them; auto.offset.reset, the default formats, wrap.single.values and the topic prefix have an effect.
+// Shown by SHOW PROPERTIES with ksqlDB's defaults.
 const std::vector<KnownProperty>& known_properties() {
   static const std::vector<KnownProperty> all = {
       {"auto.offset.reset", "latest"}, {"cache.max.bytes.buffering", "10000000"}, {"commit.interval.ms", "2000"}, {"num.stream.threads", "4"},

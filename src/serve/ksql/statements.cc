@@ -30,10 +30,36 @@ Error name_taken(sql::SourceKind wanted, const std::string& name, sql::SourceKin
               fmt::format("use IF NOT EXISTS, another name, or DROP {} {} first", kind_upper(there), name));
 }
 
+std::string upper(std::string text) {
+  std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
+  return text;
+}
+
 std::string joined(const std::vector<std::string>& names) {
   std::string out;
   for (auto& name : names) out += (out.empty() ? "" : ", ") + name;
   return out;
+}
+
+bool given(const std::vector<sql::Property>& properties, std::string_view name) {
+  return std::any_of(properties.begin(), properties.end(), [&](auto& p) { return p.name == name; });
+}
+
+// What the request's properties say where the statement says nothing.
+void set_default(const Overrides& overrides, const char* override_name, const char* property, std::vector<sql::Property>& properties) {
+  auto found = overrides.find(override_name);
+  if (found == overrides.end() || found->second.empty() || given(properties, property) || given(properties, "FORMAT")) return;
+  sql::Property added;
+  added.name = property;
+  added.value = record::Value(found->second);
+  properties.push_back(std::move(added));
+}
+
+void unwrap_by_default(const Overrides& overrides, const std::vector<sql::Property>& properties, sql::Source& source) {
+  auto found = overrides.find("ksql.persistence.wrap.single.values");
+  auto values = std::count_if(source.columns.begin(), source.columns.end(), [](auto& c) { return c.role == sql::ColumnRole::value; });
+  bool unwrap = found != overrides.end() && upper(found->second) == "FALSE";
+  if (unwrap && values == 1 && source.value_format == sql::Format::json && !given(properties, "WRAP_SINGLE_VALUE")) source.wrap_single_value = false;
 }
 
 std::map<std::string, std::string> topic_configs(const sql::Source& source, const std::vector<sql::Property>& properties, bool sink) {
@@ -114,7 +140,11 @@ Result<std::vector<Change>> Statements::topic_changes(TenantId tenant, const sql
 }
 
 Statements::Answer Statements::create_source(Context context, const sql::CreateSource& create) {
-  TRY_ASSIGN(bound, sql::bind_create(create, context.statement.text));
+  auto completed = create;
+  set_default(context.overrides, "ksql.persistence.default.format.value", "VALUE_FORMAT", completed.properties);
+  set_default(context.overrides, "ksql.persistence.default.format.key", "KEY_FORMAT", completed.properties);
+  TRY_ASSIGN(bound, sql::bind_create(completed, context.statement.text));
+  unwrap_by_default(context.overrides, create.properties, bound.source);
   auto there = catalog_.find_source(context.tenant, create.name);
   if (there && create.if_not_exists) {
     auto kind = there->definition.kind;
@@ -165,8 +195,11 @@ Statements::Answer Statements::create_as(Context context, const sql::CreateAs& c
   }
   if (there) return name_taken(create.kind, create.name, there->definition.kind);
   auto& sink = *plan.sink;
+  auto prefix = context.overrides.find("ksql.output.topic.name.prefix");
+  if (prefix != context.overrides.end() && !given(create.properties, "KAFKA_TOPIC")) sink.topic = prefix->second + sink.topic;
+  unwrap_by_default(context.overrides, create.properties, sink);
   TRY(check_no_circle(context.tenant, plan.source.topic, sink.topic));
-  sink.written_by = fmt::format("{}_{}_{}", create.kind == sql::SourceKind::table ? "CTAS" : "CSAS", create.name, catalog_.next_number(context.tenant));
+  sink.written_by = fmt::format("{}_{}_{}", create.kind == sql::SourceKind::table ? "CTAS" : "CSAS", upper(create.name), catalog_.next_number(context.tenant));
   auto partitions = plan.sink_partitions;
   if (!partitions && !catalog_.find_topic(context.tenant, sink.topic)) {
     auto from = catalog_.find_topic(context.tenant, plan.source.topic);
