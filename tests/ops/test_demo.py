@@ -1,6 +1,6 @@
 """What a newcomer does: the demo shows its addresses and four commands with their answers, counts, stops, and goes on where it was."""
 
-import os
+import pathlib
 import re
 import shlex
 import signal
@@ -8,6 +8,8 @@ import subprocess
 import time
 
 from harness import BINARY, LISTENERS, temporary_directory, wait_for
+
+README = pathlib.Path(__file__).resolve().parents[2] / "README.md"
 
 
 class Demo:
@@ -43,6 +45,16 @@ def ran(command):
     return subprocess.run(shlex.split(command), capture_output=True, text=True, timeout=20, check=True).stdout
 
 
+def follow_the_readme(demo):
+    """The tour's own commands, with this demo's address."""
+    ksql = re.search(r"^  ksql +http://(\S+)", demo.text(), re.M)[1]
+    tour = README.read_text().split("Make an answer of your own")[1].split("Kill it")[0]
+    stream, table, pull, push = (c.replace("127.0.0.1:8088", ksql) for c in re.findall(r"^    (curl .*)$", tour, re.M))
+    assert '"SUCCESS"' in ran(stream) and '"SUCCESS"' in ran(table)
+    wait_for("two hundred people in five cities", lambda: sum(int(n) for n in re.findall(r'\["\w+",(\d+)\]', ran(pull))) == 200)
+    assert "Limit Reached" in ran(push)
+
+
 def counted(demo):
     rows = re.findall(r'\{"row":\{"columns":\["(\w+)",(\d+),', ran(demo.commands()[1]))
     return sum(int(n) for _, n in rows)
@@ -58,6 +70,7 @@ def test_the_demo_runs_its_own_examples_stops_and_goes_on():
         assert '"op":"' in ran(kcat) and '"state":"RUNNING"' in ran(connect) and "placed" in ran(psql)
         orders = counted(demo)
         assert orders > 0
+        follow_the_readme(demo)
         demo.stop()
         demo = Demo(place)
         demo.wait("^Try in another terminal")
