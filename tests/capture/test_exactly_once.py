@@ -82,8 +82,8 @@ def progress(server):
 
 def test_a_snapshot_under_writers_loses_and_repeats_nothing():
     postgres, server = Postgres(), Server()
-    make_tables(postgres, 20_000)
-    writer = Writer(postgres, 20_000)
+    make_tables(postgres, 10_000)
+    writer = Writer(postgres, 10_000)
     capture(postgres, server)
     topics.wait_until_streaming(server)
     writer.wait_for_rounds(5)
@@ -97,7 +97,7 @@ def test_kills_during_the_snapshot_lose_and_repeat_nothing():
     make_tables(postgres, rows, pad=1_000)
     writer = Writer(postgres, rows)
     capture(postgres, server)
-    for kill in range(4):
+    for kill in range(3):
         wait_for("rows of the snapshot", lambda: int(progress(server).get("rows", 0)) > 1_000 * kill or progress(server).get("phase") == "streaming", 60, 0.002)
         assert progress(server)["phase"] != "streaming", f"the snapshot was too short for this test: {kill} kills"
         server.kill()
@@ -114,7 +114,7 @@ def test_kills_while_streaming_lose_and_repeat_nothing():
     capture(postgres, server)
     topics.wait_until_streaming(server)
     writer = Writer(postgres, 1_000)
-    for kill in range(5):
+    for kill in range(4):
         # Every other time into a transaction of many appends.
         if kill % 2:
             postgres.sql(f"INSERT INTO accounts SELECT i, 0, repeat('p', 300) FROM generate_series({1_000_000 + kill * 20_000}, {1_000_000 + kill * 20_000 + 19_999}) i")
@@ -167,13 +167,13 @@ def test_rows_larger_than_an_append_are_neither_lost_nor_repeated_over_kills():
                  "CREATE FUNCTION noise() RETURNS text LANGUAGE sql AS $$ SELECT string_agg(md5(random()::text), '') FROM generate_series(1, 190000) $$;"
                  "INSERT INTO big VALUES (1, noise()), (2, 'small'), (3, noise()), (4, noise())")
     server.connector("shop", postgres.connector_config(**topics.PLAIN))
-    for kill in range(4):
+    for kill in range(3):
         postgres.sql(f"BEGIN; INSERT INTO big VALUES ({10 * kill + 10}, 'small'); INSERT INTO big VALUES ({10 * kill + 11}, noise()); INSERT INTO big VALUES ({10 * kill + 12}, 'small'); COMMIT")
         wait_for("a few more records", lambda: topics.end_offset(server, "shop.public.big") >= 2 * kill + 1, 30, 0.005)
         server.kill()
         server.start()
-    wait_for("all records", lambda: topics.end_offset(server, "shop.public.big") >= 16, 60)
+    wait_for("all records", lambda: topics.end_offset(server, "shop.public.big") >= 13, 60)
     topics.wait_until_streaming(server)
     keys = server.kcat("-C", "-t", "shop.public.big", "-e", "-q", "-o", "beginning", "-f", "%k %S\n").decode().split("\n")[:-1]
-    assert sorted(int(k.split()[0][6:-1]) for k in keys) == sorted([1, 2, 3, 4] + [10 * k + n for k in range(4) for n in (10, 11, 12)]), keys
-    assert sum(int(k.split()[1]) > 6_000_000 for k in keys) == 7
+    assert sorted(int(k.split()[0][6:-1]) for k in keys) == sorted([1, 2, 3, 4] + [10 * k + n for k in range(3) for n in (10, 11, 12)]), keys
+    assert sum(int(k.split()[1]) > 6_000_000 for k in keys) == 6

@@ -30,11 +30,13 @@ Civil civil_from_days(int64_t days) {
   return {year_of_era + era * 400 + (month <= 2), month, day_of_year - (153 * shifted + 2) / 5 + 1};
 }
 
-// Takes a run of digits off the front.
-std::optional<int64_t> take_number(std::string_view& text) {
+constexpr int64_t year_max = 5'874'897;  // of PostgreSQL's dates
+
+// Takes a run of digits off the front: a number up to `max`.
+std::optional<int64_t> take_number(std::string_view& text, int64_t max) {
   int64_t value = 0;
   auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || text.front() == '-') return std::nullopt;
+  if (error != std::errc() || text.front() == '-' || value > max) return std::nullopt;
   text.remove_prefix(static_cast<std::size_t>(end - text.data()));
   return value;
 }
@@ -52,11 +54,11 @@ bool take_bc(std::string_view& text) {
 }
 
 std::optional<int64_t> take_date(std::string_view& text, bool before_christ) {
-  auto year = take_number(text);
+  auto year = take_number(text, year_max);
   if (!year || !take(text, '-')) return std::nullopt;
-  auto month = take_number(text);
-  if (!month || *month < 1 || *month > 12 || !take(text, '-')) return std::nullopt;
-  auto day = take_number(text);
+  auto month = take_number(text, 12);
+  if (!month || *month < 1 || !take(text, '-')) return std::nullopt;
+  auto day = take_number(text, 31);
   if (!day) return std::nullopt;
   return days_from_civil(before_christ ? 1 - *year : *year, *month, *day);
 }
@@ -74,11 +76,11 @@ int64_t take_fraction(std::string_view& text) {
 }
 
 std::optional<int64_t> take_clock(std::string_view& text) {
-  auto hour = take_number(text);
+  auto hour = take_number(text, 24);
   if (!hour || !take(text, ':')) return std::nullopt;
-  auto minute = take_number(text);
+  auto minute = take_number(text, 59);
   if (!minute || !take(text, ':')) return std::nullopt;
-  auto second = take_number(text);
+  auto second = take_number(text, 60);
   if (!second) return std::nullopt;
   auto us = take(text, '.') ? take_fraction(text) : 0;
   return ((*hour * 60 + *minute) * 60 + *second) * 1'000'000 + us;
@@ -92,7 +94,7 @@ std::optional<int64_t> take_zone(std::string_view& text) {
   text.remove_prefix(1);
   int64_t seconds = 0;
   for (int64_t unit = 3600; unit > 0; unit /= 60) {
-    auto part = take_number(text);
+    auto part = take_number(text, 59);
     if (!part) return std::nullopt;
     seconds += *part * unit;
     if (!take(text, ':')) break;
@@ -128,11 +130,14 @@ std::optional<int64_t> parse_timestamp(std::string_view text) {
   if (!clock) return std::nullopt;
   auto zone = take_zone(text);
   if (!zone || !text.empty()) return std::nullopt;
-  return *days * day_us + *clock - *zone;
+  // PostgreSQL counts from 2000 and so comes thirty years further than what is counted from 1970.
+  int64_t us = 0;
+  if (__builtin_mul_overflow(*days, day_us, &us) || __builtin_add_overflow(us, *clock - *zone, &us)) return std::nullopt;
+  return us;
 }
 
 void append_iso_instant(std::string& out, int64_t us, int digits) {
-  auto days = us >= 0 ? us / day_us : (us - day_us + 1) / day_us;
+  auto days = us / day_us - (us % day_us < 0);
   auto in_day = us - days * day_us;
   auto date = civil_from_days(days);
   auto seconds = in_day / 1'000'000;

@@ -91,7 +91,7 @@ bool append_bits(std::string& out, std::string_view text) {
 
 std::optional<std::int64_t> milliseconds(std::optional<std::int64_t> us) {
   if (!us) return us;
-  return *us >= 0 ? *us / 1000 : (*us - 999) / 1000;
+  return *us / 1000 - (*us % 1000 < 0);
 }
 
 bool append_zoned(std::string& out, std::string_view text, int digits) {
@@ -151,6 +151,7 @@ bool append_interval_us(std::string& out, std::string_view text) {
   if (!i) return false;
   auto days = (i->years * 12 + i->months) * (365.25 / 12) + i->days;
   auto us = days * 86400e6 + (i->hours * 3600 + i->minutes * 60) * 1e6 + i->seconds * 1e6;
+  if (!(us > -9.2e18 && us < 9.2e18)) return false;
   append_json_number(out, static_cast<std::int64_t>(us < 0 ? us - 0.5 : us + 0.5));
   return true;
 }
