@@ -13,11 +13,6 @@ from harness import PG_BIN, Postgres, Server, free_port, temporary_directory, wa
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
-def stop_everything():
-    harness._stop_all()
-    harness._started.clear()
-
-
 def driver(options, name, **arguments):
     words = [part for key, value in arguments.items() for part in (f"--{key.replace('_', '-')}", str(value))]
     done = subprocess.run([str(options.drivers / f"bench_{name}"), *words], capture_output=True, text=True, timeout=600)
@@ -160,7 +155,7 @@ def capture_once(options, rows_in_transaction, transactions):
     before = drain_baseline(postgres, "baseline_before", end)
     seconds, cpu = drain_ours(server, total + 1)
     after = drain_baseline(postgres, "baseline_after", end)
-    stop_everything()
+    harness.clean_up()
     ours, peer = total / seconds, 2 * total / (before + after)
     return {"rows a transaction": rows_in_transaction, "rows": total, "pg_recvlogical rows/s": int(peer), "its two runs": f"{total / before:,.0f}, {total / after:,.0f}",
             "Tidemill rows/s": int(ours), "share": ours / peer, "Tidemill CPU s": cpu}
@@ -195,7 +190,7 @@ def sql(options, load):
         seconds, cpu = time.monotonic() - start, cpu_s(pid) - cpu
         rows.append({"query": name, "events": records, "bytes each": size / records, "events/s": int(records / seconds), "CPU s": cpu, "events per CPU second": int(records / cpu),
                      "memory MB": memory_mb(pid)})
-        stop_everything()
+        harness.clean_up()
     results.record("Streaming SQL over a JSON topic, from its beginning", load, rows,
                    "All threads of the server count, its answers to our looking included. Flink SQL on such a machine: filter 130,000-200,000, count 100,000 (peers as measured).")
 

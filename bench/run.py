@@ -19,6 +19,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent
 sys.path[:0] = [str(HERE), str(ROOT / "tests")]
 
+import harness
 import measures
 import results
 
@@ -40,7 +41,7 @@ def main():
     for name in measures.ALL if options.what == "all" else [options.what]:
         load = results.refuse_when_busy(options.force)
         measures.ALL[name](options, load)
-        measures.stop_everything()
+        harness.clean_up()
 
 
 main()

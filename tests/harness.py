@@ -20,14 +20,21 @@ BINARY = pathlib.Path(os.environ.get("TIDEMILL", ROOT / "build" / "tidemill"))
 PG_BIN = pathlib.Path("/usr/lib/postgresql/15/bin")
 LISTENERS = ("kafka", "registry", "connect", "ksql", "postgres", "http")
 
-_started = []
+_started, _directories = [], []
 
 
 @atexit.register
-def _stop_all():
+def clean_up():
+    """Stops what was started and removes what was written: after each test, for a hundred servers fill a disk."""
     for thing in reversed(_started):
         with contextlib.suppress(Exception):
             thing.kill()
+    _started.clear()
+    for path in _directories:
+        if os.path.ismount(path):
+            subprocess.run(["umount", "-l", str(path)])
+        shutil.rmtree(path, ignore_errors=True)
+    _directories.clear()
 
 
 def wait_for(what, condition, seconds=30.0, step=0.02):
@@ -48,7 +55,7 @@ def wait_for(what, condition, seconds=30.0, step=0.02):
 def temporary_directory(prefix="tidemill-test-"):
     path = tempfile.mkdtemp(prefix=prefix)
     os.chmod(path, 0o755)
-    atexit.register(shutil.rmtree, path, True)
+    _directories.append(path)
     return pathlib.Path(path)
 
 

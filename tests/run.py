@@ -65,8 +65,7 @@ def scripts(pattern, with_crash):
                 report(f"{file.parent.name}/{file.stem}.{name}", False, time.monotonic() - start, traceback.format_exc())
             finally:
                 import harness
-                harness._stop_all()
-                harness._started.clear()
+                harness.clean_up()
 
 
 def rooms():

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <ctime>
+#include <limits>
 #include <map>
 #include <random>
 
@@ -257,20 +258,27 @@ TEST_F(DamageTest, an_incarnation_is_not_used_again_when_its_start_mark_is_damag
   EXPECT_GT(engine->core->incarnation(), used) << "producer ids come from it";
 }
 
-// Four times the streams, in processor time: four times as long when it is in proportion, sixteen times when each looks at every other.
+// Sixteen times the streams, in processor time: sixteen times as long when it is in proportion (a few times more as caches run over), and
+// 256 times when each looks at every other.
 TEST_F(DamageTest, an_append_to_many_streams_takes_time_in_proportion) {
   options.journal_file_bytes = 32u << 20;
   open();
-  auto ticks_for = [&](std::uint64_t streams, std::int64_t producer) {
-    Append append;
-    for (std::uint64_t i = 0; i < streams; ++i) append.entries.push_back({default_tenant, StreamId{i}, idempotent(1, producer, 0, 0)});
-    auto begun = std::clock();
-    auto done = send(std::move(append));
-    EXPECT_TRUE(done) << done.error().text();
-    return std::clock() - begun;
+  std::int64_t producer = 100;
+  auto best_ticks = [&](std::uint64_t streams) {
+    auto best = std::numeric_limits<std::clock_t>::max();
+    for (int run = 0; run < 3; ++run) {
+      Append append;
+      for (std::uint64_t i = 0; i < streams; ++i) append.entries.push_back({default_tenant, StreamId{i}, idempotent(1, producer, 0, 0)});
+      ++producer;
+      auto begun = std::clock();
+      auto done = send(std::move(append));
+      best = std::min(best, std::clock() - begun);
+      EXPECT_TRUE(done) << done.error().text();
+    }
+    return best;
   };
-  auto few = ticks_for(5'000, 7), many = ticks_for(20'000, 8);
-  EXPECT_LT(many, few * 9) << few << " and " << many;
+  auto few = best_ticks(2'000), many = best_ticks(32'000);
+  EXPECT_LT(many, few * 128) << few << " and " << many;
 }
 
 TEST_F(DamageTest, a_clock_that_jumps_ahead_does_not_make_a_resent_batch_a_new_one) {

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "wire/kafka/all_messages.h"
+#include "wire/kafka/errors.h"
 
 namespace tidemill::serve {
 
