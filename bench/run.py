@@ -37,9 +37,9 @@ def main():
     parser.add_argument("--scale", type=float, default=1.0, help="0.1 for a tenth of the work, to try things out")
     parser.add_argument("--kafka", metavar="FOLDER", help="a folder with Kafka's start script `kafka`; PEERS_KAFKA says where its jars are")
     options = parser.parse_args()
+    load = results.refuse_when_busy(options.force)  # before the first: what follows is our own load
     options.drivers = build_drivers()
     for name in measures.ALL if options.what == "all" else [options.what]:
-        load = results.refuse_when_busy(options.force)
         measures.ALL[name](options, load)
         harness.clean_up()
 
