@@ -44,7 +44,8 @@ def machine():
 def record(title, load, rows, note=""):
     """`rows`: dictionaries with the same keys, one per line of the table."""
     when = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
-    command = "bench/run.py " + " ".join(sys.argv[1:])
+    words = ["FOLDER" if before == "--kafka" else word for before, word in zip(sys.argv, sys.argv[1:])]
+    command = "bench/run.py " + " ".join(words)
     text = f"\n## {title}, {when}\n\n`{command}`, commit {commit()}, load {load:.2f}{' (forced)' if load > LOAD_MAX else ''}, {machine()}\n\n"
     names = list(rows[0])
     text += "| " + " | ".join(names) + " |\n|" + "---|" * len(names) + "\n"
