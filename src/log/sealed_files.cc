@@ -34,13 +34,6 @@ Footer SealedFiles::current(const Footer& footer) const {
   return found == rebuilt_.end() ? footer : found->second.footer;
 }
 
-Result<std::optional<StreamRow>> SealedFiles::stream(const Footer& seal, StreamId id) {
-  TRY_ASSIGN(at, first_row_not<StreamRow>(seal, [&](const StreamRow& r) { return r.stream < id; }));
-  if (at == seal.table(PageKind::streams).rows) return std::optional<StreamRow>{};
-  TRY_ASSIGN(found, row<StreamRow>(seal, at));
-  return found.stream == id ? std::optional(found) : std::nullopt;
-}
-
 Result<SealedFiles::Rebuilt> SealedFiles::rebuilt(const Footer& seal) const {
   std::lock_guard hold(mutex_);
   auto found = rebuilt_.find(seal.number);
