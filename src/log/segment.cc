@@ -69,12 +69,13 @@ std::uint32_t entry_crc(std::span<const std::byte> head, std::uint64_t salt, std
   return crc32c(head.subspan(entry_crc_end, segment_entry_bytes - entry_crc_end), crc32c(std::as_bytes(std::span(place))));
 }
 
-// Where everything lies in a segment with so many rows; a footer that says otherwise is nonsense under a good checksum.
+std::uint64_t bytes_of(const SegmentInfo& info) { return info.index.position + (pages_for<SegmentRow>(info.index.rows) + 1) * block_bytes; }
+
+// Whether everything lies where it must in a segment with so many rows; nonsense under a good checksum is nonsense.
 bool makes_sense(const SegmentInfo& info) {
-  if (info.index.rows > info.entries || info.entries > info.file_bytes / segment_entry_bytes) return false;
-  auto pages = pages_for<SegmentRow>(info.index.rows);
-  return info.data_end >= block_bytes && info.data_end <= info.file_bytes && info.index.position == whole_blocks(info.data_end) &&
-         info.index.position + (pages + 1) * block_bytes == info.file_bytes;
+  constexpr auto bytes_max = std::uint64_t{1} << 60;
+  return info.data_end >= block_bytes && info.data_end <= bytes_max && info.index.position == whole_blocks(info.data_end) &&
+         info.entries <= info.data_end / segment_entry_bytes && info.index.rows <= info.entries;
 }
 
 }  // namespace
@@ -106,8 +107,7 @@ Result<SegmentIdentity> decode_segment_header(std::span<const std::byte> block) 
   return identity;
 }
 
-std::string encode_segment_footer(const SegmentInfo& info) {
-  auto out = begin_block(footer_magic);
+void put_segment_info(ByteWriter& out, const SegmentInfo& info) {
   put_identity(out, info);
   out.le(info.data_end);
   out.le(info.entries);
@@ -119,11 +119,9 @@ std::string encode_segment_footer(const SegmentInfo& info) {
   out.le(info.purged_to.value);
   out.le(info.index.position);
   out.le(info.index.rows);
-  return finish_block(std::move(out));
 }
 
-Result<SegmentInfo> decode_segment_footer(std::span<const std::byte> block, std::uint64_t file_bytes) {
-  TRY_ASSIGN(in, open_block(block, footer_magic, "footer"));
+Result<SegmentInfo> get_segment_info(ByteReader& in) {
   SegmentInfo info;
   get_identity(in, info);
   info.data_end = in.le<std::uint64_t>();
@@ -136,8 +134,21 @@ Result<SegmentInfo> decode_segment_footer(std::span<const std::byte> block, std:
   info.purged_to = Jsn{in.le<std::uint64_t>()};
   info.index.position = in.le<std::uint64_t>();
   info.index.rows = in.le<std::uint64_t>();
-  info.file_bytes = file_bytes;
-  if (!makes_sense(info)) return fail(Code::corrupt, fmt::format("segment {} is not as long as its footer says", info.number));
+  if (!in.ok() || !makes_sense(info)) return fail(Code::corrupt, fmt::format("what is said of segment {} contradicts itself", info.number));
+  info.file_bytes = bytes_of(info);
+  return info;
+}
+
+std::string encode_segment_footer(const SegmentInfo& info) {
+  auto out = begin_block(footer_magic);
+  put_segment_info(out, info);
+  return finish_block(std::move(out));
+}
+
+Result<SegmentInfo> decode_segment_footer(std::span<const std::byte> block, std::uint64_t file_bytes) {
+  TRY_ASSIGN(in, open_block(block, footer_magic, "footer"));
+  TRY_ASSIGN(info, get_segment_info(in));
+  if (info.file_bytes != file_bytes) return fail(Code::corrupt, fmt::format("segment {} is not as long as its footer says", info.number));
   return info;
 }
 

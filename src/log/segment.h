@@ -100,8 +100,12 @@ struct SegmentInfo : SegmentIdentity {
   bool may_hold(StreamId stream) const { return entries > 0 && first_stream <= stream && stream <= last_stream; }
   bool operator==(const SegmentInfo&) const = default;
 };
+// The 128 bytes that a footer has of it, for a manifest to have them too. What is read says itself whether it makes sense.
+inline constexpr std::size_t segment_info_bytes = 128;
+void put_segment_info(ByteWriter& out, const SegmentInfo& info);
+Result<SegmentInfo> get_segment_info(ByteReader& in);
 std::string encode_segment_footer(const SegmentInfo& info);  // one block
-// Checks that all positions lie in a file of `file_bytes`.
+// Code::corrupt also when a file of `file_bytes` cannot be what it says.
 Result<SegmentInfo> decode_segment_footer(std::span<const std::byte> block, std::uint64_t file_bytes);
 
 // Gathers the index while entries come by; the same rows whether a segment is written or its index is made again.

@@ -39,7 +39,7 @@ class SegmentFiles {
   Result<std::optional<SegmentEntry>> first_entry(const SegmentInfo& info, StreamId stream);
   Result<bool> contains(const SegmentInfo& info, StreamId stream);
 
-  // All entries in order; uses the index only to skip.
+  // All entries in order; uses the index only to skip. The scan must go before this object.
   Result<SegmentScan> scan(const SegmentInfo& info);
 
   // By the footer, or made again from what is there when that is damaged (then purged_to is 0). Names of files say who they are.

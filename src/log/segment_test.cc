@@ -127,6 +127,11 @@ TEST(Segment, the_footer_says_what_the_writer_said) {
   ASSERT_TRUE(loaded);
   EXPECT_EQ(*loaded, *info);
   EXPECT_EQ(info->purged_to, Jsn{77});
+  ByteWriter out;
+  put_segment_info(out, *info);
+  EXPECT_EQ(out.size(), segment_info_bytes);
+  ByteReader in(out.view());
+  EXPECT_EQ(*get_segment_info(in), *info) << "as a manifest keeps it";
   EXPECT_EQ(info->file_bytes, rig.disk.content(rig.path(info->number)).size());
   EXPECT_EQ(info->first_stream, entries.front().entry.stream);
   EXPECT_EQ(info->last_stream, entries.back().entry.stream);
