@@ -164,7 +164,8 @@ Result<std::optional<SegmentBatch>> SegmentFiles::find_by(Index& index, StreamId
     while (scan.next()) {
       auto& entry = scan.entry();
       if (entry.stream != stream || entry.end() <= from || entry.max_timestamp < time_ms) continue;
-      if (auto batch = scan.batch()) return std::optional(found_batch(entry, std::move(*batch)));
+      auto batch = scan.batch();
+      if (batch && record::read_header(batch->bytes())->records_count > 0) return std::optional(found_batch(entry, std::move(*batch)));
     }
   }
   return std::optional<SegmentBatch>{};

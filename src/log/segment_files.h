@@ -34,7 +34,8 @@ class SegmentFiles {
   // The batches of a stream from the one whose [from, end) holds `from`, until `bytes_max` (at least one, at most about 4 MiB at a
   // time). No batches: nothing here ends above `from`, ask the next tier. Code::corrupt: what holds `from` is damaged or missing.
   Result<SegmentRead> read(const SegmentInfo& info, StreamId stream, Offset from, std::size_t bytes_max);
-  // The first batch that ends above `from` and whose max timestamp is >= time_ms. Damaged ones are passed over.
+  // The first batch that ends above `from` and whose max timestamp is >= time_ms. Passes over what is damaged, and over batches that
+  // compaction has left without records.
   Result<std::optional<SegmentBatch>> find_by_time(const SegmentInfo& info, StreamId stream, Offset from, std::int64_t time_ms);
   Result<std::optional<SegmentEntry>> first_entry(const SegmentInfo& info, StreamId stream);
   Result<bool> contains(const SegmentInfo& info, StreamId stream);

@@ -2,6 +2,7 @@
 #include <map>
 
 #include "log/test_segments.h"
+#include "record/rewrite.h"
 
 namespace tidemill::log {
 namespace {
@@ -185,6 +186,35 @@ TEST(SegmentDeathTest, entries_out_of_order_stop_the_process) {
   EXPECT_DEATH(add_behind(known_entry(5, 12, 13, batch_of(1, "x"))), "12 after 13");
   EXPECT_DEATH(add_behind(first), "10 after 13");
   EXPECT_DEATH(add_behind(known_entry(6, 8, 7, batch_of(1, "x"))), "stream 6");
+}
+
+TEST(Segment, a_search_by_time_passes_over_batches_without_records) {
+  SegmentRig rig;
+  auto full = batch_of(1, "x", 2000);
+  auto empty = record::empty_batch(*record::read_header(full.bytes()));
+  auto info = rig.write({known_entry(1, 0, 0, empty), known_entry(1, 1, 1, full)});
+  ASSERT_EQ((*rig.files.read(*info, StreamId{1}, Offset{0}, 1)).batches.front().end, Offset{1}) << "a reader meets it all the same";
+  EXPECT_EQ((*rig.files.find_by_time(*info, StreamId{1}, Offset{0}, 1500))->batch.base, Offset{1});
+}
+
+TEST(Segment, a_number_is_not_used_twice) {
+  SegmentRig rig;
+  auto who = rig.identity();
+  KnownEntries entries{known_entry(1, 0, 0, batch_of(1, "x"))};
+  ASSERT_TRUE(rig.write(entries, who));
+  EXPECT_EQ(rig.write(entries, who).error().code, Code::already_exists);
+}
+
+TEST(Segment, a_start_removes_what_is_unfinished_and_finds_the_rest) {
+  SegmentRig rig;
+  EXPECT_TRUE(clear_unfinished_segments(rig.disk, rig.dir)->empty()) << "no folder yet";
+  KnownEntries entries{known_entry(1, 0, 0, batch_of(1, "x"))};
+  ASSERT_TRUE(rig.write(entries) && rig.write(entries));
+  auto unfinished = SegmentWriter::create(rig.disk, rig.dir, rig.identity());
+  ASSERT_TRUE(rig.disk.open(segment_folder(rig.dir) + "/manifest", world::Open::create));
+  rig.disk.kill();
+  EXPECT_EQ(*clear_unfinished_segments(rig.disk, rig.dir), (std::vector<std::uint64_t>{1, 2}));
+  EXPECT_EQ(rig.disk.list(segment_folder(rig.dir))->size(), 3u) << "two segments, and what is somebody else's";
 }
 
 TEST(Segment, a_removed_segment_is_forgotten) {

@@ -17,7 +17,7 @@ namespace tidemill::log {
 
 class SegmentWriter {
  public:
-  // Makes the folder too, where it is missing.
+  // Makes the folder too, where it is missing. Code::already_exists when the number was used before.
   static Result<std::unique_ptr<SegmentWriter>> create(world::Disk& disk, const std::string& dir, const SegmentIdentity& identity);
   ~SegmentWriter();
 
@@ -58,5 +58,8 @@ class SegmentWriter {
   SegmentRows rows_;
   Offset last_end_;
 };
+
+// For a start: removes what writers left unfinished, and says which segments are there, by number. No folder is no segments.
+Result<std::vector<std::uint64_t>> clear_unfinished_segments(world::Disk& disk, const std::string& dir);
 
 }  // namespace tidemill::log
