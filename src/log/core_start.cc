@@ -90,6 +90,7 @@ Result<void> LogCore::remove_unfinished() {
 // What was read may only be in the page cache of a machine whose program was killed.
 Result<void> LogCore::sync_recovered(const Recovered& recovered) {
   TRY(disk_.sync_dir(journal_folder(options_.dir)));
+  TRY(disk_.sync_dir(segments_folder(options_.dir)));  // manifest and checkpoint: their bytes were synced before they got their names
   if (!recovered.sealed.empty() && recovered.rows.groups.empty()) TRY(rewrite_seal(recovered.sealed.back()));
   return recovered.open ? rewrite_tail(recovered) : Result<void>{};
 }

@@ -66,6 +66,9 @@ bool Keeper::step() {
   auto worked = advance();
   if (worked) return *worked;
   ++counters_.failures;
+  for (auto number : sealed_files_.take_bad())
+    for (auto& file : files_)
+      if (file.number == number) (void)rebuild_seal(sealed_files_, file);  // a failure shows when the page is read again
   merge_.reset();
   cover_.reset();
   sorting_.clear();

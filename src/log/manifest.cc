@@ -5,55 +5,12 @@ namespace {
 
 struct ManifestRow {
   static constexpr PageKind kind = static_cast<PageKind>(33);
-  static constexpr std::size_t bytes = 144;
-  SegmentInfo info;
+  static constexpr std::size_t bytes = segment_info_bytes;
+  Result<SegmentInfo> info = SegmentInfo{};
 };
 
-void put_row(ByteWriter& out, const ManifestRow& row) {
-  auto& s = row.info;
-  out.le(s.number);
-  out.le(s.salt);
-  out.le(s.retention_class);
-  out.le(s.level);
-  out.le(s.from.value);
-  out.le(s.to.value);
-  out.le(s.created_ms);
-  out.le(s.data_end);
-  out.le(s.entries);
-  out.le(s.first_stream.value);
-  out.le(s.last_stream.value);
-  out.le(s.oldest_ms);
-  out.le(s.newest_ms);
-  out.le(s.newest_append_ms);
-  out.le(s.purged_to.value);
-  out.le(s.index.position);
-  out.le(s.index.rows);
-  out.le(s.file_bytes);
-  out.le<std::uint64_t>(0);
-}
-
-void get_row(ByteReader& in, ManifestRow& row) {
-  auto& s = row.info;
-  s.number = in.le<std::uint64_t>();
-  s.salt = in.le<std::uint64_t>();
-  s.retention_class = in.le<std::uint32_t>();
-  s.level = in.le<std::uint32_t>();
-  s.from = Jsn{in.le<std::uint64_t>()};
-  s.to = Jsn{in.le<std::uint64_t>()};
-  s.created_ms = in.le<std::int64_t>();
-  s.data_end = in.le<std::uint64_t>();
-  s.entries = in.le<std::uint64_t>();
-  s.first_stream = StreamId{in.le<std::uint64_t>()};
-  s.last_stream = StreamId{in.le<std::uint64_t>()};
-  s.oldest_ms = in.le<std::int64_t>();
-  s.newest_ms = in.le<std::int64_t>();
-  s.newest_append_ms = in.le<std::int64_t>();
-  s.purged_to = Jsn{in.le<std::uint64_t>()};
-  s.index.position = in.le<std::uint64_t>();
-  s.index.rows = in.le<std::uint64_t>();
-  s.file_bytes = in.le<std::uint64_t>();
-  in.skip(8);
-}
+void put_row(ByteWriter& out, const ManifestRow& row) { put_segment_info(out, *row.info); }
+void get_row(ByteReader& in, ManifestRow& row) { row.info = get_segment_info(in); }
 
 }  // namespace
 
@@ -69,7 +26,8 @@ Result<std::optional<Manifest>> read_manifest(world::Disk& disk, const std::stri
   for (;; rows.next()) {
     TRY_ASSIGN(row, rows.peek());
     if (!row) break;
-    manifest.segments.push_back(row->info);
+    if (!row->info) return row->info.error();
+    manifest.segments.push_back(*row->info);
   }
   repaired = reader->repaired() > 0;
   return std::optional(std::move(manifest));

@@ -368,7 +368,7 @@ TEST(Merge, a_bad_seal_ends_the_job_and_once_it_is_made_again_the_next_one_goes_
   EXPECT_EQ(failed.error().code, Code::corrupt);
   EXPECT_EQ(journal.files->take_bad(), std::vector<std::uint64_t>{seal.number});
   EXPECT_EQ(rig.disk.used_bytes(), 0u) << "nothing was left behind";
-  ASSERT_TRUE(rebuild_seal(*journal.files, journal.sealed, 1));
+  ASSERT_TRUE(rebuild_seal(*journal.files, journal.sealed[1]));
   auto report = rig.merge(journal.sources());
   ASSERT_TRUE(report) << report.error().text();
   expect_same(rig.content(*report), journal.expected);

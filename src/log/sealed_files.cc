@@ -18,6 +18,14 @@ void SealedFiles::remember_rebuilt(const Footer& footer, std::string pages) {
   files_.forget_pages(footer.number);
 }
 
+void SealedFiles::forget(std::uint64_t number) {
+  {
+    std::lock_guard hold(mutex_);
+    rebuilt_.erase(number);
+  }
+  files_.forget(number);
+}
+
 bool SealedFiles::is_rebuilt(std::uint64_t number) const {
   std::lock_guard hold(mutex_);
   return rebuilt_.contains(number);

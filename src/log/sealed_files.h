@@ -23,6 +23,8 @@ class SealedFiles {
 
   Result<std::shared_ptr<world::File>> file(std::uint64_t number) { return files_.file(number); }
   void remember_file(std::uint64_t number, std::shared_ptr<world::File> file) { files_.remember_file(number, std::move(file)); }
+  // The file is about to be used again, or removed: nobody reads it any more.
+  void forget(std::uint64_t number);
   // `pages` as encode_seal() made them: table positions count from footer.data_end.
   void remember_rebuilt(const Footer& footer, std::string pages);
   bool is_rebuilt(std::uint64_t number) const;
