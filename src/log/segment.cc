@@ -80,9 +80,9 @@ bool makes_sense(const SegmentInfo& info) {
 
 }  // namespace
 
-std::string segment_folder(const std::string& dir) { return dir + "/segments"; }
+std::string segments_folder(const std::string& dir) { return dir + "/segments"; }
 std::string segment_name(std::uint64_t number) { return fmt::format("{:016x}{}", number, extension); }
-std::string segment_path(const std::string& dir, std::uint64_t number) { return segment_folder(dir) + "/" + segment_name(number); }
+std::string segment_path(const std::string& dir, std::uint64_t number) { return segments_folder(dir) + "/" + segment_name(number); }
 
 std::optional<std::uint64_t> number_of_segment_name(const std::string& name) {
   if (name.size() != 16 + extension.size() || !name.ends_with(extension)) return std::nullopt;
