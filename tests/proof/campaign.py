@@ -28,8 +28,9 @@ ACK = struct.Struct("<IIqQqq")  # verifier/acks.h
 
 
 def length(short, long):
-    """How much of it: by the form of the run, or as TIDEMILL_COUNT says."""
-    return int(os.environ.get("TIDEMILL_COUNT", long if LONG else short))
+    """How much of it: by the form of the run, or as TIDEMILL_COUNT says. None: all there is."""
+    count = os.environ.get("TIDEMILL_COUNT", long if LONG else short)
+    return count and int(count)
 
 
 def begin(what):
@@ -198,9 +199,9 @@ class FaultyServer(Server):
             self.process.wait()
 
 
-def wait_for_exit(server, seconds):
-    """Waits for the server to end by itself; gives the exit code, and by the monotonic clock when it was seen."""
-    wait_for("the server to end by itself", lambda: server.process.poll() is not None, seconds, 0.002)
+def wait_for_exit(server, seconds, what="the server to end by itself"):
+    """Gives the exit code, and by the monotonic clock when it was seen."""
+    wait_for(what, lambda: server.process.poll() is not None, seconds, 0.002)
     return server.process.returncode, time.monotonic_ns()
 
 

@@ -1,7 +1,7 @@
 // The verifier: an outside account of what Tidemill has promised, over librdkafka.
 //   verifier load   --brokers B --acks FILE [--topics T] [--partitions P] [--rate N] [--count N] [--seed S] [--usual BYTES] [--large BYTES]
 //                   [--linger MS] [--drain SECONDS]
-//   verifier script --brokers B --acks FILE --story FILE [--rounds N] [--seed S]
+//   verifier script --brokers B --acks FILE --story FILE [--first N] [--rounds N] [--seed S]
 //   verifier check  --brokers B --acks FILE [--topics T | --only 0,3,4] [--partitions P] [--seed S]
 // Each ends with one line of JSON on standard output. Exit code: 0 all is well, 1 a promise was broken (said on standard error),
 // 2 it could not be found out, 3 the load ended with unanswered records, 4 the load met a fatal error.

@@ -1,4 +1,4 @@
-// script: a fixed story of some two hundred steps, one after the other, each waiting for its answer: topics are made, written to and
+// script: a chapter of a fixed story, one step after the other, each waiting for its answer: topics are made, written to and
 // deleted, records from tiny to large roll one small journal file after the other, and rows go to the topic that a query reads.
 // Acknowledged records go into the account; what happened to topics is told in the story file, a line before and a line after:
 //   creating 3 / created 3 / deleting 1 / deleted 1 / click 17
@@ -23,9 +23,9 @@ class Story {
     queue_ = rd_kafka_queue_new(client_);
   }
 
-  void tell(std::uint32_t rounds) {
+  void tell(std::uint32_t first, std::uint32_t rounds) {
     auto* clicks = topic_handle(client_, "clicks");
-    for (std::uint32_t round = 0; round < rounds; ++round) {
+    for (std::uint32_t round = first; round < first + rounds; ++round) {
       create(round);
       auto* topic = topic_handle(client_, topic_name(words_, round));
       for (std::uint64_t n = 0; n < 8; ++n)
@@ -137,7 +137,7 @@ class Story {
 
 int script(const Words& words) {
   Story story(words);
-  story.tell(static_cast<std::uint32_t>(words.number("rounds", 8)));
+  story.tell(static_cast<std::uint32_t>(words.number("first", 0)), static_cast<std::uint32_t>(words.number("rounds", 4)));
   std::printf("{\"steps\": %lu}\n", story.steps());
   std::fflush(stdout);
   ::_exit(0);
