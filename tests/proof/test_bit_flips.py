@@ -27,9 +27,8 @@ class Original:
     def __init__(self, stopped_cleanly):
         self.name = "cleanly stopped" if stopped_cleanly else "killed"
         telling = Telling(0)
-        assert telling.tell()
-        telling.check_query(telling.server, True)
-        telling.server.stop() if stopped_cleanly else telling.server.kill()
+        assert telling.tell(stop=stopped_cleanly)
+        telling.server.kill()
         self.data = telling.server.data
         self.files = defaultdict(list)  # by folder and kind
         for path in sorted(p for p in self.data.rglob("*") if p.is_file() and p.name not in TRANSIENT and p.stat().st_size):
