@@ -43,24 +43,28 @@ def say(text):
     print(f"     {text}", flush=True)
 
 
-def built(name, sources, libraries):
-    """Compiles a C++ program of the tests into the build folder, once for each content."""
+def built(name, sources, *options, compiler=("clang++-19", "-std=c++23")):
+    """Compiles a program of the tests into the build folder, once for each content."""
     texts = b"".join(path.read_bytes() for path in sorted(sources[0].parent.glob("*.h")) + sources)
     program = ROOT / "build" / "tests" / f"{name}-{hashlib.sha256(texts).hexdigest()[:12]}"
     if not program.exists():
         program.parent.mkdir(parents=True, exist_ok=True)
         made = program.with_suffix(f".{os.getpid()}")
-        subprocess.run(["clang++-19", "-std=c++23", "-O1", "-Wall", "-Wextra", "-Werror", *sources, "-o", made, *libraries], check=True)
+        subprocess.run([*compiler, "-O1", "-Wall", "-Wextra", "-Werror", *sources, "-o", made, *options], check=True)
         made.rename(program)
     return program
 
 
 def verifier():
-    return built("verifier", sorted((HERE / "verifier").glob("*.cc")), ["-lrdkafka", "-lz"])
+    return built("verifier", sorted((HERE / "verifier").glob("*.cc")), "-lrdkafka", "-lz")
 
 
 def syscall_fault():
-    return built("syscall_fault", [HERE / "syscall_fault.cc"], [])
+    return built("syscall_fault", [HERE / "syscall_fault.cc"])
+
+
+def clock_step():
+    return built("clock_step", [HERE / "clock_step.c"], "-shared", "-fPIC", compiler=("clang-19",))
 
 
 class Account:

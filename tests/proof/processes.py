@@ -5,6 +5,8 @@ import os
 import pathlib
 import time
 
+import harness
+
 GROUPS = pathlib.Path("/sys/fs/cgroup")
 TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -40,13 +42,14 @@ class MemoryLimit:
             (self.group / ("memory.max" if self.v2 else "memory.limit_in_bytes")).write_text(str(megabytes << 20))
         except OSError as error:
             raise AssertionError(f"a control group for memory cannot be made here ({error}); this test needs root and the memory controller") from error
+        harness._started.append(self)  # goes behind the processes in it
         self.prefix = ["sh", "-c", f'echo $$ > {self.group}/cgroup.procs && exec "$@"', "sh"]
 
     def kills(self):
         text = (self.group / ("memory.events" if self.v2 else "memory.oom_control")).read_text()
         return int(dict(line.split() for line in text.splitlines())["oom_kill"])
 
-    def remove(self):
+    def kill(self):
         with contextlib.suppress(OSError):
             self.group.rmdir()
 
