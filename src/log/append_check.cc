@@ -5,10 +5,10 @@
 namespace tidemill::log {
 
 Result<std::vector<record::BatchHeader>> check_append(const Append& append, std::size_t append_bytes_max, std::size_t batch_bytes_max) {
-  if (append.entries.empty()) return fail(Code::invalid, "an append needs at least one batch");
+  if (append.entries.empty() && append.marks.empty()) return fail(Code::invalid, "an append needs at least one batch or mark");
   std::vector<record::BatchHeader> headers;
   headers.reserve(append.entries.size());
-  std::size_t bytes = 0;
+  std::size_t bytes = append.marks.size() * sizeof(Mark);
   for (auto& entry : append.entries) {
     TRY_ASSIGN(header, record::read_header(entry.batch.bytes()));
     if (header.total_bytes() != entry.batch.size())
@@ -22,6 +22,8 @@ Result<std::vector<record::BatchHeader>> check_append(const Append& append, std:
   if (bytes > limit) return fail(Code::too_large, fmt::format("an append of {} bytes; at most {} fit", bytes, limit), "send smaller batches");
   return headers;
 }
+
+Error stream_is_deleted(StreamId stream) { return fail(Code::not_found, fmt::format("stream {} is deleted", stream.value)); }
 
 Error offset_out_of_range(Offset from, const Bounds& bounds) {
   return fail(Code::out_of_range, fmt::format("offset {} is outside [{}, {}]", from.value, bounds.start.value, bounds.end.value));

@@ -12,6 +12,7 @@ namespace tidemill::log {
 // batches together, `batch_bytes_max` for a single one.
 Result<std::vector<record::BatchHeader>> check_append(const Append& append, std::size_t append_bytes_max, std::size_t batch_bytes_max);
 
+Error stream_is_deleted(StreamId stream);
 Error offset_out_of_range(Offset from, const Bounds& bounds);
 
 }  // namespace tidemill::log

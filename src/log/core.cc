@@ -25,7 +25,7 @@ void LogCore::submit(Append append, AppendDone done) {
     ++counters_.refused;
     return done(headers.error());
   }
-  std::uint64_t bytes = append.entries.size() * entry_row_bytes;
+  std::uint64_t bytes = (append.entries.size() + append.marks.size()) * entry_row_bytes;
   for (auto& entry : append.entries) bytes += entry.batch.size();
   queued_bytes_ += bytes;
   queue_.push_back({std::move(append), std::move(done), std::move(*headers), bytes});
@@ -60,7 +60,7 @@ std::optional<std::int64_t> LogCore::next_wakeup_ns() const {
 void LogCore::stop() {
   while (pump()) {}
   if (!fatal_ && !unpublished_.empty()) sync();
-  if (!fatal_ && entries_to_cover_) cover();
+  if (!fatal_ && run_started() && open_) cover(group_ends_run);
   while (!queue_.empty()) {
     auto waiting = pop();
     waiting.done(fail(Code::unavailable, "the log is stopping"));
@@ -76,8 +76,19 @@ LogCore::Waiting LogCore::pop() {
 
 Offset LogCore::end_of(StreamId stream) const {
   if (auto ahead = assigned_.find(stream); ahead != assigned_.end()) return ahead->second;
-  auto known = view_.streams().find(stream);
-  return known == view_.streams().end() ? Offset{0} : known->second.end;
+  auto* known = view_.streams().find(stream);
+  return known ? known->end : Offset{0};
+}
+
+Result<void> LogCore::check_streams(const Append& append) const {
+  for (auto& entry : append.entries) {
+    auto* known = view_.streams().find(entry.stream);
+    if ((known && known->forgotten) || forgetting_.contains(entry.stream)) return stream_is_deleted(entry.stream);
+  }
+  for (auto& mark : append.marks)
+    if (mark.kind == Mark::Kind::trim && mark.offset > end_of(mark.stream))
+      return fail(Code::out_of_range, fmt::format("stream {} cannot be trimmed at {}: it ends at {}", mark.stream.value, mark.offset.value, end_of(mark.stream).value));
+  return {};
 }
 
 LogCore::Round LogCore::gather() {
@@ -85,7 +96,7 @@ LogCore::Round LogCore::gather() {
   round.time_ms = clock_.now_ms();
   while (!queue_.empty()) {
     auto& waiting = queue_.front();
-    if (!round.entries.empty() && round.bytes + waiting.bytes > options_.group_bytes_max) break;
+    if (!round.empty() && round.bytes + waiting.bytes > options_.group_bytes_max) break;
     auto room = room_for(round, waiting);
     if (room == Room::later) break;
     auto next = pop();
@@ -102,6 +113,10 @@ LogCore::Round LogCore::gather() {
 }
 
 void LogCore::take(Round& round, Waiting waiting) {
+  if (auto checked = check_streams(waiting.append); !checked) {
+    ++counters_.refused;
+    return waiting.done(checked.error());
+  }
   auto& entries = waiting.append.entries;
   std::vector<Producers::Item> items;
   std::unordered_map<StreamId, Offset> ends;
@@ -129,6 +144,10 @@ void LogCore::take(Round& round, Waiting waiting) {
   }
   producers_.commit(std::move(verdict->staged), clock_.monotonic_ns() / 1'000'000);
   for (auto& [stream, end] : ends) assigned_[stream] = end;
+  for (auto& mark : waiting.append.marks) {
+    if (mark.kind == Mark::Kind::forget) forgetting_.insert(mark.stream);
+    round.marks.push_back(mark);
+  }
   for (std::size_t i = 0; i < entries.size(); ++i) {
     auto& entry = entries[i];
     auto records = static_cast<std::uint32_t>(waiting.headers[i].records_count);
@@ -145,8 +164,8 @@ void LogCore::take(Round& round, Waiting waiting) {
 }
 
 void LogCore::write(Round round) {
-  if (round.answers.empty() && round.entries.empty()) return;
-  if (!round.entries.empty() && !fatal_) write_group(round);
+  if (round.answers.empty() && round.empty()) return;
+  if (!round.empty() && !fatal_) write_group(round);
   auto answers = std::move(round.answers);
   for (auto& a : answers) a.appended.jsn = next_ - 1;
   if (!fatal_) {
@@ -174,7 +193,7 @@ void LogCore::write_group(Round& round) {
   header.time_ms = round.time_ms;
   header.leader_epoch = leader_epoch_;
   header.salt = open_->salt;
-  auto head = encode_group_head(header, round.entries, round.batches);
+  auto head = encode_group_head(header, round.entries, round.marks, round.batches);
   static const std::string zeros(block_bytes, '\0');
   std::vector<std::span<const std::byte>> parts;
   parts.reserve(round.batches.size() + 2);
@@ -187,7 +206,7 @@ void LogCore::write_group(Round& round) {
     return die(std::move(written).error());
 
   PublishedGroup group;
-  group.row = {next_, open_->position, round.time_ms, header.length, header.entries, leader_epoch_};
+  group.row = {next_, open_->position, round.time_ms, header.length, static_cast<std::uint32_t>(round.entries.size()), leader_epoch_};
   group.incarnation = incarnation_;
   auto at = static_cast<std::uint32_t>(head.size());
   for (std::size_t i = 0; i < round.rows.size(); ++i) {
@@ -196,12 +215,13 @@ void LogCore::write_group(Round& round) {
     group.entries.push_back({round.entries[i].tenant, round.entries[i].stream, round.entries[i].base, std::move(round.batches[i])});
   }
   group.batches = std::move(round.rows);
+  group.marks = std::move(round.marks);
   if (unpublished_.empty()) unsynced_since_ns_ = clock_.monotonic_ns();
   unpublished_.push_back(std::move(group));
   if (!open_has_groups_) open_first_jsn_ = next_;
   open_has_groups_ = true;
   open_->position += padded;
-  open_batches_ += header.entries;
+  open_rows_ += header.rows;
   ++open_groups_;
   next_ += 1;
   ++counters_.groups;
@@ -221,19 +241,21 @@ void LogCore::sync() {
   std::vector<StreamId> moved;
   for (auto& group : unpublished_)
     for (auto& row : group.batches) moved.push_back(row.stream);
-  entries_to_cover_ = !unpublished_.back().batches.empty();
+  entries_to_cover_ = !unpublished_.back().empty();
   view_.publish(std::exchange(unpublished_, {}));
   assigned_.clear();
+  forgetting_.clear();
   watches_.announce(moved);
 }
 
 // An empty group that says: everything before me is on disk. Without it, damage to the last acknowledged group would look like
 // a torn tail.
-void LogCore::cover() {
+void LogCore::cover(std::uint16_t flags) {
   entries_to_cover_ = false;
   if (!fits_open(group_header_bytes, 0, 0)) return;  // the next file's first group will say it
   Round round;
   round.time_ms = clock_.now_ms();
+  round.flags = flags;
   write_group(round);
   if (!fatal_) sync();
 }

@@ -81,9 +81,12 @@ class LogCore {
     std::uint64_t bytes = group_header_bytes;
     std::vector<EntryRow> entries;
     std::vector<Slice> batches;
+    std::vector<Mark> marks;
     std::vector<BatchRow> rows;
     std::vector<Answer> answers;
     bool sync = false;
+    bool empty() const { return entries.empty() && marks.empty(); }
+    std::size_t table_rows() const { return entries.size() + marks.size(); }
   };
   enum class Room { yes, later, full };
 
@@ -102,11 +105,12 @@ class LogCore {
   // core.cc: from the queue to the disk
   Round gather();
   Waiting pop();
+  Result<void> check_streams(const Append& append) const;
   void take(Round& round, Waiting waiting);
   void write(Round round);
   void write_group(Round& round);
   void sync();
-  void cover();
+  void cover(std::uint16_t flags = 0);
   void answer(std::vector<Answer>& answers, Durability durability);
   void die(Error error);
   Offset end_of(StreamId stream) const;
@@ -143,6 +147,8 @@ class LogCore {
   std::uint64_t queued_bytes_ = 0;
   Producers producers_;
   std::unordered_map<StreamId, Offset> assigned_;  // ends ahead of the view's: written or being gathered, not yet synced
+  std::unordered_set<StreamId> forgetting_;        // as are these
+  std::vector<Mark> owed_marks_;                   // for the group that starts this run
   Incarnation incarnation_;
   std::int32_t leader_epoch_ = 0;
   Jsn next_{1};    // JSN of the next group
@@ -156,7 +162,7 @@ class LogCore {
   std::optional<OpenFile> open_;
   Jsn open_first_jsn_{1};
   bool open_has_groups_ = false;
-  std::uint64_t open_batches_ = 0;  // rows its seal will have, unpublished ones included
+  std::uint64_t open_rows_ = 0;  // of its groups' tables, unpublished ones included
   std::uint64_t open_groups_ = 0;
   bool start_owed_ = false;          // the group that starts this run is not written yet
   std::deque<PreparedFile> spares_;  // by number; more than one only when a batch did not fit into the first

@@ -28,8 +28,11 @@ std::uint64_t mixed(std::uint64_t x) {
 // Would a group fit at `position`, with the file's seal behind it? A fresh file has no rows of its own yet.
 bool LogCore::fits(std::uint64_t position, std::uint64_t file_bytes, bool fresh, std::uint64_t group, std::uint64_t entries,
                    std::uint64_t reserve) const {
-  auto seal = seal_bytes((fresh ? 0 : open_batches_) + entries, (fresh ? 0 : open_groups_) + 1,
-                         view_.streams().size() + assigned_.size() + entries, producers_.size() + entries);
+  auto unpublished = assigned_.size() + forgetting_.size() + entries;
+  auto& rows = view_.rows();
+  auto seal = fresh ? seal_bytes(entries, 1, entries, entries)
+                    : seal_bytes(open_rows_ + entries, open_groups_ + 1, rows.by_stream.size() + rows.marked.size() + unpublished,
+                                 producers_.changed_count() + entries);
   return position + whole_blocks(group) + seal + reserve <= file_bytes;
 }
 
@@ -44,10 +47,10 @@ bool LogCore::fits_spare(const PreparedFile& spare, std::uint64_t group, std::ui
 LogCore::Room LogCore::room_for(const Round& round, const Waiting& waiting) {
   if (start_owed_) return Room::full;
   auto group = round.bytes + waiting.bytes;
-  auto entries = round.entries.size() + waiting.append.entries.size();
+  auto entries = round.table_rows() + waiting.append.entries.size() + waiting.append.marks.size();
   bool keep_reserve = spares_.empty() && waiting.append.purpose == Purpose::data;
   if (fits_open(group, entries, slack_bytes + (keep_reserve ? reserve_of(options_) : 0))) return Room::yes;
-  if (!round.entries.empty()) return Room::later;  // first write what is gathered
+  if (!round.empty()) return Room::later;  // first write what is gathered
   if (roll_for(group, entries)) return Room::yes;
   return fatal_ ? Room::later : ask_for_room(group, entries);
 }
@@ -93,10 +96,10 @@ std::optional<Error> LogCore::refusing() const {
   return std::nullopt;
 }
 
-// Large enough for what waits, and for a checkpoint to be a small part of it.
+// Large enough for what waits.
 std::uint64_t LogCore::fresh_file_bytes(std::uint64_t group, std::uint64_t entries) const {
-  auto seal = seal_bytes(entries, 1, view_.streams().size() + assigned_.size() + entries, producers_.size() + entries);
-  auto needed = block_bytes + whole_blocks(group) + 3 * seal + slack_bytes + reserve_of(options_);
+  auto seal = seal_bytes(entries, 1, entries, entries);
+  auto needed = block_bytes + whole_blocks(group) + seal + slack_bytes + reserve_of(options_);
   return whole_blocks(std::max(options_.journal_file_bytes, needed));
 }
 
@@ -132,7 +135,7 @@ bool LogCore::take_spare(Result<PreparedFile> made) {
     short_.reset();
     refused_ = false;
     larger_failed_ = 0;
-    if (start_owed_ && roll_for(group_header_bytes, 0)) (void)write_start();  // a failure is in fatal_
+    if (start_owed_ && roll_for(group_header_bytes + owed_marks_.size() * entry_row_bytes, owed_marks_.size())) (void)write_start();  // a failure is in fatal_
     return true;
   }
   ++counters_.spare_failures;
@@ -162,7 +165,7 @@ bool LogCore::roll() {
   open_ = OpenFile{next.header.number, next.header.salt, next.bytes, block_bytes, next.file};
   open_first_jsn_ = next_;
   open_has_groups_ = false;
-  open_batches_ = open_groups_ = 0;
+  open_rows_ = open_groups_ = 0;
   view_.switch_file(footer, *open_);
   if (spares_.empty() && !spare_asked_) want_spare(group_header_bytes, 0);
   return true;
@@ -181,9 +184,9 @@ bool LogCore::seal_open_file(Footer& footer) {
   auto& rows = view_.rows();
   content.batches.assign(rows.batches.begin(), rows.batches.end());
   content.groups = rows.groups;
-  content.streams.reserve(view_.streams().size());
-  for (auto& [id, s] : view_.streams()) content.streams.push_back({id, s.end, s.max_timestamp, s.tenant});
-  for (auto& [key, window] : producers_.windows()) content.producers.push_back({key, window});
+  content.streams = rows.touched(view_.streams());
+  for (auto& key : producers_.take_changed())
+    if (auto found = producers_.windows().find(key); found != producers_.windows().end()) content.producers.push_back({key, found->second});
   auto pages = encode_seal(content, footer);
   if (auto written = write_seal(footer, std::move(pages)); !written) die(std::move(written).error());
   ++counters_.syncs;

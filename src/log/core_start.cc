@@ -53,9 +53,10 @@ Result<void> LogCore::start() {
   open_ = recovered.open;
   open_first_jsn_ = recovered.rows.groups.empty() ? next_ : recovered.rows.groups.front().jsn;
   open_has_groups_ = !recovered.rows.groups.empty();
-  open_batches_ = recovered.rows.batches.size();
+  open_rows_ = recovered.rows.batches.size() + recovered.rows.marked.size();
   open_groups_ = recovered.rows.groups.size();
   spares_ = {std::make_move_iterator(recovered.spares.begin()), std::make_move_iterator(recovered.spares.end())};
+  for (auto& [stream, state] : recovered.salvaged) owed_marks_.push_back({Mark::Kind::skip, stream, state.end});
   report_ = std::move(recovered.report);
   view_.start(recovered, synced_);
   auto file = open_ ? open_->number : 0;
@@ -101,18 +102,19 @@ Result<void> LogCore::start_run() {
 }
 
 Result<bool> LogCore::make_room_to_start() {
-  if (open_ && fits_open(group_header_bytes, 0, 0)) return true;
-  if (roll_for(group_header_bytes, 0)) return true;
+  auto group = group_header_bytes + owed_marks_.size() * entry_row_bytes;
+  if (open_ && fits_open(group, owed_marks_.size(), 0)) return true;
+  if (roll_for(group, owed_marks_.size())) return true;
   if (fatal_) return *fatal_;
   auto made = make_file();
   if (!made && made.error().code != Code::full) return made.error();
   if (!made) return false;
-  if (roll_for(group_header_bytes, 0)) return true;
+  if (roll_for(group, owed_marks_.size())) return true;
   return fatal_ ? *fatal_ : fail(Code::internal, "the journal has no file to go on in");
 }
 
 Result<void> LogCore::make_file() {
-  want_spare(group_header_bytes, 0);
+  want_spare(group_header_bytes + owed_marks_.size() * entry_row_bytes, owed_marks_.size());
   while (spare_maker_.step()) {}
   auto made = spare_maker_.take();
   CHECK(made.has_value());
@@ -125,6 +127,7 @@ Result<void> LogCore::write_start() {
   Round round;
   round.time_ms = clock_.now_ms();
   round.flags = group_starts_run;
+  round.marks = std::exchange(owed_marks_, {});
   write_group(round);
   if (!fatal_) sync();
   if (fatal_) return *fatal_;
@@ -134,11 +137,12 @@ Result<void> LogCore::write_start() {
   return {};
 }
 
-// Zeros over a tail that was dropped, once the start behind which it lies is on disk. Else every later start would find it again.
+// Zeros over the groups of a tail that was dropped, once the start behind which they lie is on disk. Else every later start would
+// find them again.
 Result<void> LogCore::wipe_tail() {
   static const std::string zeros(block_bytes, '\0');
   FileScan scan(*open_->file, open_->bytes, open_->salt);
-  for (auto at = scan.next_not_zero(open_->position); at; at = scan.next_not_zero(*at + block_bytes))
+  for (auto at = scan.next_leftover(open_->position); at; at = scan.next_leftover(*at + block_bytes))
     TRY(open_->file->write_at(*at, as_bytes(zeros)));
   return open_->file->sync_data();
 }

@@ -77,7 +77,7 @@ void EmbeddedLog::stop() {
 }
 
 void EmbeddedLog::append(Append append, AppendDone done) {
-  std::uint64_t bytes = 0;
+  std::uint64_t bytes = append.marks.size() * entry_row_bytes;
   for (auto& entry : append.entries) bytes += entry.batch.size() + entry_row_bytes;
   std::unique_lock hold(mutex_);
   if (stopped_) {  // there is no thread left to answer on

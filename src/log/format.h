@@ -13,14 +13,16 @@
 #include "base/ids.h"
 #include "base/result.h"
 #include "bytes/slice.h"
+#include "log/log.h"
 
 namespace tidemill::log {
 
 inline constexpr std::uint64_t block_bytes = 4096;
-inline constexpr std::uint32_t format_version = 1;
+inline constexpr std::uint32_t format_version = 2;  // version 1 had no marks, and another seal
 constexpr std::uint64_t whole_blocks(std::uint64_t bytes) { return (bytes + block_bytes - 1) / block_bytes * block_bytes; }
 
 struct FileHeader {
+  std::uint32_t version = format_version;
   std::uint64_t number = 0;
   std::uint64_t salt = 0;
   Incarnation incarnation;       // of the run that prepared the file
@@ -33,7 +35,9 @@ Result<FileHeader> decode_file_header(std::span<const std::byte> block);
 
 inline constexpr std::size_t group_header_bytes = 64;
 inline constexpr std::size_t entry_row_bytes = 24;
-inline constexpr std::uint16_t group_starts_run = 1;  // flag: the first group of an incarnation
+// Flags: the first group of an incarnation; the last one before a clean stop.
+inline constexpr std::uint16_t group_starts_run = 1;
+inline constexpr std::uint16_t group_ends_run = 2;
 
 struct GroupHeader {
   std::uint16_t flags = 0;
@@ -43,7 +47,7 @@ struct GroupHeader {
   Jsn durable;               // last group known synced when this one was written
   std::int64_t time_ms = 0;
   std::int32_t leader_epoch = 0;
-  std::uint32_t entries = 0;
+  std::uint32_t rows = 0;    // of the table: batches, then marks
   std::uint64_t salt = 0;
 };
 
@@ -54,8 +58,8 @@ struct EntryRow {
   std::uint32_t length = 0;  // of the batch
 };
 
-// Header and table of a group whose batches follow; sets length and entries, and the checksum over all of it.
-std::string encode_group_head(GroupHeader& header, std::span<const EntryRow> entries, std::span<const Slice> batches);
+// Header and table of a group whose batches follow; sets length and rows, and the checksum over all of it.
+std::string encode_group_head(GroupHeader& header, std::span<const EntryRow> entries, std::span<const Mark> marks, std::span<const Slice> batches);
 
 // The fixed part, when magic, version and lengths make sense; says nothing about the checksum.
 std::optional<GroupHeader> decode_group_header(std::span<const std::byte> bytes);
@@ -64,6 +68,7 @@ struct DecodedGroup {
   GroupHeader header;
   std::vector<EntryRow> entries;
   std::vector<std::uint32_t> at;  // where each batch starts, counted from the start of the group
+  std::vector<Mark> marks;
 };
 enum class Trust { checksum, structure };
 // `bytes` start with the group and hold all of it. With Trust::structure the checksum is not looked at (salvage only).

@@ -206,7 +206,7 @@ std::string forged_group(std::uint64_t salt) {
   header.salt = salt;
   auto batch = batch_of(1, "forged");
   EntryRow row{StreamId{9}, Offset{0}, default_tenant, static_cast<std::uint32_t>(batch.size())};
-  return encode_group_head(header, std::span(&row, 1), std::span(&batch, 1)) + std::string(batch.text());
+  return encode_group_head(header, std::span(&row, 1), {}, std::span(&batch, 1)) + std::string(batch.text());
 }
 
 TEST(JournalForgery, a_group_hidden_in_a_record_is_taken_for_ours_only_by_who_knows_the_salt) {

@@ -11,14 +11,15 @@
 namespace tidemill::log {
 namespace {
 
-const std::string golden = TIDEMILL_SOURCE_DIR "/tests/golden/journal/v1";
+std::string golden_of(int version) { return TIDEMILL_SOURCE_DIR "/tests/golden/journal/v" + std::to_string(version); }
+const std::string golden = golden_of(static_cast<int>(format_version));
 
 std::string content_of(const std::string& path) {
   std::ifstream in(path, std::ios::binary);
   return {std::istreambuf_iterator<char>(in), {}};
 }
 
-// Two runs; three streams of two tenants; atomic, relaxed and idempotent appends; one sealed file, one open, one spare.
+// Two runs; streams of two tenants; atomic, relaxed and idempotent appends, a trim and a deletion; sealed files, an open one, a spare.
 void write_a_little_of_everything(CoreRig& rig) {
   rig.options.journal_file_bytes = 64 << 10;
   ASSERT_TRUE(rig.open());
@@ -32,6 +33,9 @@ void write_a_little_of_everything(CoreRig& rig) {
   rig.go_idle();
   rig.go_idle();
   for (int i = 0; i < 4; ++i) ASSERT_TRUE(rig.put(1, batch_of(1, "second run " + std::to_string(i), 3000)));
+  Append marks;
+  marks.marks = {{Mark::Kind::trim, StreamId{2}, Offset{6}}, {Mark::Kind::forget, StreamId{4}, Offset{0}}};
+  ASSERT_TRUE(rig.put(marks));
   rig.go_idle();
 }
 
@@ -50,11 +54,14 @@ TEST(JournalGolden, todays_writer_makes_the_same_bytes) {
   for (auto& name : *names) EXPECT_TRUE(content_of(golden + "/" + name) == rig.disk.content("data/journal/" + name)) << name;
 }
 
-TEST(JournalGolden, files_of_version_1_are_read) {
+class JournalGoldenOf : public testing::TestWithParam<int> {};
+
+TEST_P(JournalGoldenOf, files_are_read) {
+  auto folder = golden_of(GetParam());
   CoreRig rig;
   rig.options.journal_file_bytes = 64 << 10;
   ASSERT_TRUE(rig.disk.make_dirs("data/journal"));
-  for (auto& entry : std::filesystem::directory_iterator(golden)) {
+  for (auto& entry : std::filesystem::directory_iterator(folder)) {
     auto file = rig.disk.open("data/journal/" + entry.path().filename().string(), world::Open::create);
     auto bytes = content_of(entry.path());
     ASSERT_TRUE((*file)->write_at(0, as_bytes(bytes)));
@@ -66,6 +73,9 @@ TEST(JournalGolden, files_of_version_1_are_read) {
   std::map<std::uint64_t, std::int64_t> ends;
   for (std::uint64_t s = 1; s <= 4; ++s) ends[s] = rig.view().bounds(StreamId{s}).end.value;
   EXPECT_EQ(ends, (std::map<std::uint64_t, std::int64_t>{{1, 14}, {2, 13}, {3, 2}, {4, 2}}));
+  bool marks = GetParam() > 1;
+  EXPECT_EQ(rig.view().bounds(StreamId{2}).start, Offset{marks ? 6 : 0});
+  EXPECT_EQ(rig.view().read(StreamId{4}, Offset{0}, 1).has_value(), !marks) << "deleted";
   std::vector<std::string> values;
   for (Offset at{0}; at < Offset{14};) {
     auto read = rig.view().read(StreamId{1}, at, 1);
@@ -82,6 +92,8 @@ TEST(JournalGolden, files_of_version_1_are_read) {
   EXPECT_TRUE(again->duplicate) << "the producer's window was not read";
 }
 
+INSTANTIATE_TEST_SUITE_P(EveryVersion, JournalGoldenOf, testing::Values(1, 2));
+
 // The page's tables, by hand, so that code and page cannot drift apart together.
 TEST(JournalGolden, the_bytes_are_where_the_page_says) {
   auto file = content_of(golden + "/0000000000000001.journal");
@@ -89,7 +101,7 @@ TEST(JournalGolden, the_bytes_are_where_the_page_says) {
   EXPECT_EQ(file.substr(0, 8), "TIDEMILL");
   auto u32 = [&](std::size_t at) { std::uint32_t v; std::memcpy(&v, file.data() + at, 4); return v; };
   auto u64 = [&](std::size_t at) { std::uint64_t v; std::memcpy(&v, file.data() + at, 8); return v; };
-  EXPECT_EQ(u32(12), 1u);
+  EXPECT_EQ(u32(12), format_version);
   EXPECT_EQ(u64(16), 1u);
   EXPECT_EQ(u64(40), file.size());
   EXPECT_EQ(file.substr(4096, 4), "Tmgr");

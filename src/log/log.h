@@ -28,6 +28,18 @@ struct Entry {
   Slice batch;
 };
 
+// What a stream gives up. Durable before it is answered; readers see it at once, and the bytes go within a time that is a setting.
+struct Mark {
+  enum class Kind : std::uint32_t {
+    trim = 1,    // records before `offset` are gone; a lower offset than the start changes nothing
+    forget = 2,  // the stream is deleted: nothing is read or appended any more, and its id is not used again. `offset` says nothing
+    skip = 3,    // the log's own: offsets before `offset` are taken, though nothing is known of their records
+  };
+  Kind kind = Kind::trim;
+  StreamId stream;
+  Offset offset;
+};
+
 enum class Durability : std::uint8_t {
   synced,    // answered after the group is on disk
   on_write,  // answered when the group is written, before the sync (acks=0); visible to readers only once synced
@@ -36,9 +48,10 @@ enum class Durability : std::uint8_t {
 // What may still be written when the disk is full: `control` is small and frees or keeps things (positions, deletes, definitions).
 enum class Purpose : std::uint8_t { data, control };
 
-// All entries land in one group or none does. At least one entry; at most append_bytes_max() unless it is a single batch.
+// All entries and marks land in one group or none does. At least one of either; at most append_bytes_max() unless it is a single batch.
 struct Append {
   std::vector<Entry> entries;
+  std::vector<Mark> marks;
   Durability durability = Durability::synced;
   Purpose purpose = Purpose::data;
 };
@@ -50,11 +63,12 @@ struct Appended {
   std::int64_t append_time_ms = 0;   // wall clock of the group
 };
 
-// Errors: Code::out_of_order, Code::fenced (idempotence), Code::full (retriable), Code::too_large, Code::unavailable (stopping), Code::io.
+// Errors: Code::out_of_order, Code::fenced (idempotence), Code::full (retriable), Code::too_large, Code::unavailable (stopping), Code::io,
+// Code::not_found (the stream is deleted), Code::out_of_range (a trim beyond the end).
 using AppendDone = std::move_only_function<void(Result<Appended>)>;
 
 struct Bounds {
-  Offset start;                // first readable record
+  Offset start;                // first record that is not trimmed
   Offset end;                  // one past the last durable record
   std::int32_t leader_epoch = 0;  // rises when recovery has dropped a tail
 };
@@ -79,7 +93,8 @@ struct Group {
   Jsn jsn;
   Incarnation incarnation;
   std::int64_t append_time_ms = 0;
-  std::vector<GroupEntry> entries;  // empty for groups that only mark durability
+  std::vector<GroupEntry> entries;
+  std::vector<Mark> marks;  // neither: the group only marks durability
 };
 
 // A standing request to be told when a stream's durable end advances. Goes when the object goes; no call happens after that.
@@ -96,11 +111,12 @@ class Log {
   virtual void append(Append append, AppendDone done) = 0;
   virtual std::size_t append_bytes_max() const = 0;
 
-  // A stream exists from its first append on; before that it is empty: {0, 0}.
+  // A stream exists from its first append on; before that it is empty: {0, 0}. A deleted one is empty as well.
   virtual Bounds bounds(StreamId stream) const = 0;
 
   // Whole batches from the one that contains `from`, in order, until `bytes_max` is reached (always at least one, if there is one).
-  // Empty at the end. Code::out_of_range outside [start, end]; Code::corrupt when the batch at `from` fails its checksum.
+  // Empty at the end. Code::out_of_range outside [start, end]; Code::not_found when the stream is deleted; Code::corrupt when the batch
+  // at `from` fails its checksum. Where compaction has removed records the next batch that is left is the answer.
   virtual Result<std::vector<StoredBatch>> read(StreamId stream, Offset from, std::size_t bytes_max) const = 0;
 
   // The first batch whose max timestamp is >= time_ms; nothing when there is none.

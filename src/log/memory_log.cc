@@ -38,8 +38,26 @@ MemoryLog::Answer MemoryLog::take(Append append, AppendDone done) {
   return Answer{std::move(done), std::move(result), std::move(moved)};
 }
 
+Result<void> MemoryLog::check_streams(const Append& append) {
+  for (auto& entry : append.entries)
+    if (streams_[entry.stream].forgotten) return stream_is_deleted(entry.stream);
+  for (auto& mark : append.marks)
+    if (auto& stream = streams_[mark.stream]; mark.kind == Mark::Kind::trim && mark.offset > stream.end)
+      return offset_out_of_range(mark.offset, Bounds{stream.start, stream.end, 0});
+  return {};
+}
+
+void MemoryLog::apply(const Mark& mark) {
+  auto& stream = streams_[mark.stream];
+  if (mark.kind == Mark::Kind::trim) stream.start = std::max(stream.start, mark.offset);
+  if (mark.kind == Mark::Kind::forget) stream.forgotten = true;
+  if (stream.forgotten) stream.batches.clear();
+  std::erase_if(stream.batches, [&](auto& kept) { return kept.end <= stream.start; });
+}
+
 Result<Appended> MemoryLog::store(Append& append, std::vector<StreamId>& moved) {
   TRY_ASSIGN(headers, check_append(append, append_bytes_max(), 64u << 20));
+  TRY(check_streams(append));
   std::unordered_map<StreamId, Offset> ends;
   std::vector<Producers::Item> items;
   for (std::size_t i = 0; i < headers.size(); ++i) {
@@ -58,7 +76,7 @@ Result<Appended> MemoryLog::store(Append& append, std::vector<StreamId>& moved) 
     return appended;
   }
   producers_.commit(std::move(verdict.staged), clock_.monotonic_ns() / 1'000'000);
-  Group group{appended.jsn, incarnation(), appended.append_time_ms, {}};
+  Group group{appended.jsn, incarnation(), appended.append_time_ms, {}, append.marks};
   for (std::size_t i = 0; i < items.size(); ++i) {
     auto& entry = append.entries[i];
     auto& stream = streams_[entry.stream];
@@ -69,6 +87,7 @@ Result<Appended> MemoryLog::store(Append& append, std::vector<StreamId>& moved) 
     appended.base_offsets.push_back(items[i].base);
     moved.push_back(entry.stream);
   }
+  for (auto& mark : append.marks) apply(mark);
   groups_.push_back(std::move(group));
   return appended;
 }
@@ -94,16 +113,19 @@ void MemoryLog::run() {
 Bounds MemoryLog::bounds(StreamId stream) const {
   std::lock_guard hold(mutex_);
   auto found = streams_.find(stream);
-  return found == streams_.end() ? Bounds{} : Bounds{Offset{0}, found->second.end, 0};
+  if (found == streams_.end()) return {};
+  auto& known = found->second;
+  return {known.forgotten ? known.end : known.start, known.end, 0};
 }
 
 Result<std::vector<StoredBatch>> MemoryLog::read(StreamId stream, Offset from, std::size_t bytes_max) const {
   std::lock_guard hold(mutex_);
   auto found = streams_.find(stream);
-  auto end = found == streams_.end() ? Offset{0} : found->second.end;
-  if (from < Offset{0} || from > end) return offset_out_of_range(from, Bounds{Offset{0}, end, 0});
+  auto bounds = found == streams_.end() ? Bounds{} : Bounds{found->second.start, found->second.end, 0};
+  if (found != streams_.end() && found->second.forgotten) return stream_is_deleted(stream);
+  if (from < bounds.start || from > bounds.end) return offset_out_of_range(from, bounds);
   std::vector<StoredBatch> out;
-  if (from == end) return out;
+  if (from == bounds.end) return out;
   auto& batches = found->second.batches;
   auto at = std::upper_bound(batches.begin(), batches.end(), from, [](Offset o, const Kept& k) { return o < k.end; });
   for (std::size_t bytes = 0; at != batches.end(); ++at) {

@@ -46,7 +46,9 @@ class MemoryLog : public Log {
   };
   struct Stream {
     std::vector<Kept> batches;
+    Offset start;
     Offset end;
+    bool forgotten = false;
   };
   struct Answer {
     AppendDone done;
@@ -55,6 +57,8 @@ class MemoryLog : public Log {
   };
 
   Answer take(Append append, AppendDone done);
+  Result<void> check_streams(const Append& append);
+  void apply(const Mark& mark);
   Result<Appended> store(Append& append, std::vector<StreamId>& moved);
   void deliver(Answer answer);
   void run();

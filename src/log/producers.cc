@@ -71,6 +71,15 @@ void Window::push(SequenceRange range) {
   batches[count++] = range;
 }
 
+void Window::merge(const Window& later) {
+  auto last_time = std::max(last_time_ms, later.last_time_ms);
+  if (later.epoch > epoch) *this = later;
+  last_time_ms = last_time;
+  if (later.epoch < epoch) return;
+  for (std::size_t i = 0; i < later.count; ++i)
+    if (count == 0 || later.batches[i].offset > batches[count - 1u].offset) push(later.batches[i]);
+}
+
 const Window* Producers::find(const Staged& staged, ProducerKey key) const {
   if (auto ahead = staged.windows.find(key); ahead != staged.windows.end()) return &ahead->second;
   auto found = windows_.find(key);
@@ -111,12 +120,23 @@ void Producers::commit(Staged staged, std::int64_t monotonic_ms) {
   for (auto& [key, window] : staged.windows) {
     window.touched_ms = monotonic_ms;
     windows_[key] = window;
+    changed_.insert(key);
   }
+}
+
+void Producers::merge(ProducerKey key, const Window& later) { windows_[key].merge(later); }
+
+std::vector<ProducerKey> Producers::take_changed() {
+  std::vector<ProducerKey> keys(changed_.begin(), changed_.end());
+  changed_.clear();
+  return keys;
 }
 
 void Producers::restore(StreamId stream, const record::BatchHeader& header, Offset base, std::int64_t time_ms) {
   if (!takes_part(header)) return;
-  auto& window = windows_[ProducerKey{stream, ProducerId{header.producer_id}}];
+  ProducerKey key{stream, ProducerId{header.producer_id}};
+  changed_.insert(key);
+  auto& window = windows_[key];
   if (window.epoch != header.producer_epoch) window.count = 0;
   window.epoch = header.producer_epoch;
   window.last_time_ms = std::max(window.last_time_ms, time_ms);

@@ -14,6 +14,7 @@
 #include <optional>
 #include <span>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "base/ids.h"
@@ -49,6 +50,8 @@ struct Window {
   std::array<SequenceRange, remembered> batches{};
 
   void push(SequenceRange range);
+  // What a later part of the journal says of the same producer, its earlier batches included or not.
+  void merge(const Window& later);
 };
 
 // `delta` sequence numbers after `sequence`; after INT32_MAX comes 0.
@@ -80,7 +83,8 @@ class Producers {
 
   // Replay: what was accepted once is taken as it is.
   void restore(StreamId stream, const record::BatchHeader& header, Offset base, std::int64_t time_ms);
-  void restore(ProducerKey key, const Window& window) { windows_[key] = window; }
+  // What a checkpoint or a later part of the journal says; the same may come twice.
+  void merge(ProducerKey key, const Window& later);
 
   // A run begins: every window counts as touched now, because nobody knows how long the program was not running.
   void touch_all(std::int64_t monotonic_ms);
@@ -93,10 +97,14 @@ class Producers {
   void forget(const Keep& keep);
   std::size_t size() const { return windows_.size(); }
   const Windows& windows() const { return windows_; }
+  // Who wrote since the last call of take_changed(): what a file's seal says of producers.
+  std::size_t changed_count() const { return changed_.size(); }
+  std::vector<ProducerKey> take_changed();
 
  private:
   const Window* find(const Staged& staged, ProducerKey key) const;
   Windows windows_;
+  std::unordered_set<ProducerKey, ProducerKeyHash> changed_;
 };
 
 }  // namespace tidemill::log

@@ -61,20 +61,21 @@ Result<Known> inspect(world::Disk& disk, const std::string& dir, std::uint64_t n
   return known;
 }
 
-Result<void> load_checkpoint(SealedFiles& sealed, const Footer& footer, Recovered& into) {
+// What a file's seal says of streams and producers, into the state before it.
+Result<void> merge_delta(SealedFiles& sealed, const Footer& footer, Recovered& into) {
   TRY_ASSIGN(streams, sealed.all_rows<StreamRow>(footer));
   TRY_ASSIGN(producers, sealed.all_rows<ProducerRow>(footer));
-  into.streams.reserve(streams.size());
-  for (auto& row : streams) into.streams[row.stream] = {row.end, row.max_timestamp, row.tenant};
-  for (auto& row : producers) into.producers.restore(row.key, row.window);
+  for (auto& row : streams) into.streams[row.stream].merge(row.state);
+  for (auto& row : producers) into.producers.merge(row.key, row.window);
   into.next = footer.next_jsn;
-  into.incarnation = footer.incarnation;
-  into.leader_epoch = footer.leader_epoch;
+  into.incarnation = std::max(into.incarnation, footer.incarnation);
+  into.leader_epoch = std::max(into.leader_epoch, footer.leader_epoch);
+  into.clean = false;  // whether its last group ended a run is not looked at
   return {};
 }
 
 // The seal that a file should have, kept in memory. `state` is the log at the file's end.
-Footer make_seal(SealedFiles& sealed, std::uint64_t number, FileReplay& replay, const FileScan& scan, const Recovered& state) {
+Footer make_seal(SealedFiles& sealed, std::uint64_t number, FileReplay& replay, const FileScan& scan, Recovered& state) {
   Footer footer;
   footer.number = number;
   footer.salt = scan.salt().value_or(0);
@@ -85,25 +86,12 @@ Footer make_seal(SealedFiles& sealed, std::uint64_t number, FileReplay& replay, 
   footer.leader_epoch = state.leader_epoch;
   SealContent content;
   content.batches.assign(replay.rows.batches.begin(), replay.rows.batches.end());
+  content.streams = replay.rows.touched(state.streams);
   content.groups = std::move(replay.rows.groups);
-  for (auto& [id, s] : state.streams) content.streams.push_back({id, s.end, s.max_timestamp, s.tenant});
-  for (auto& [key, window] : state.producers.windows()) content.producers.push_back({key, window});
+  for (auto& key : state.producers.take_changed()) content.producers.push_back({key, state.producers.windows().at(key)});
   auto pages = encode_seal(content, footer);
   sealed.remember_rebuilt(footer, std::move(pages));
   return footer;
-}
-
-// The state at the end of the last of these files. A checkpoint that cannot be read is made again from its file's data; when even
-// that fails, replay starts from nothing and takes the offsets that the groups say.
-Recovered checkpoint_of(SealedFiles& files, const std::vector<Footer>& sealed, std::size_t count) {
-  Recovered state;
-  if (count == 0 || load_checkpoint(files, files.current(sealed[count - 1]), state)) return state;
-  state = {};
-  if (rebuild_seal(files, sealed, count - 1) && load_checkpoint(files, files.current(sealed[count - 1]), state)) return state;
-  state = {};
-  state.damaged = true;
-  state.next = sealed[count - 1].next_jsn;
-  return state;
 }
 
 class Recovery {
@@ -113,13 +101,10 @@ class Recovery {
 
   Result<Recovered> run() {
     TRY(find_files());
-    auto first_unsealed = load_newest_seal();
-    TRY(keep_sealed(first_unsealed));
+    auto first_unsealed = behind_newest_seal();
+    TRY(merge_sealed(first_unsealed));
     TRY(replay_rest(first_unsealed));
-    for (auto& [id, s] : state_.salvaged) {
-      auto& stream = state_.streams.try_emplace(id, s).first->second;
-      stream.end = std::max(stream.end, s.end);
-    }
+    for (auto& [id, s] : state_.salvaged) state_.streams[id].merge(s);
     state_.incarnation = std::max(state_.incarnation, mentioned_);
     state_.report.incarnation = state_.incarnation;
     state_.report.leader_epoch = state_.leader_epoch;
@@ -155,23 +140,15 @@ class Recovery {
   }
 
   // A seal is good when every page is; a crash while sealing may have left the footer and not the rest.
-  Result<void> check_index(const Footer& footer) {
-    TRY_ASSIGN(batches, sealed_.all_rows<BatchRow>(footer));
-    TRY_ASSIGN(groups, sealed_.all_rows<GroupRow>(footer));
-    return {};
+  bool good_seal(const Footer& footer) {
+    return sealed_.all_rows<BatchRow>(footer) && sealed_.all_rows<GroupRow>(footer) && sealed_.all_rows<StreamRow>(footer) &&
+           sealed_.all_rows<ProducerRow>(footer);
   }
 
-  // Index of the first file whose groups must be read.
-  std::size_t load_newest_seal() {
+  // Index of the first file whose groups must be read. Files before the newest good seal were synced before it was written.
+  std::size_t behind_newest_seal() {
     for (auto i = files_.size(); i-- > 0;) {
-      if (!files_[i].footer) continue;
-      Recovered loaded;
-      if (check_index(*files_[i].footer) && load_checkpoint(sealed_, *files_[i].footer, loaded)) {
-        loaded.report = std::move(state_.report);
-        loaded.next_number = state_.next_number;
-        state_ = std::move(loaded);
-        return i + 1;
-      }
+      if (files_[i].footer && good_seal(*files_[i].footer)) return i + 1;
       files_[i].footer.reset();
     }
     return 0;
@@ -211,43 +188,40 @@ class Recovery {
 
   // Nobody knows how many groups went with the end of the file, or of which streams. Their JSNs are not used again.
   static void pass_cut(const Known& known, const FileReplay& replay, Recovered& state) {
+    state.clean = false;
     state.next += (known.header->file_bytes - replay.end) / block_bytes;
     state.damaged = true;
     state.damage_epoch = state.leader_epoch;
   }
 
-  void remember_rebuilt(const Known& known, FileReplay& replay, const FileScan& scan, const Recovered& state) {
+  void remember_rebuilt(const Known& known, FileReplay& replay, const FileScan& scan, Recovered& state) {
     state_.sealed.push_back(make_seal(sealed_, known.number, replay, scan, state));
     ++state_.report.seals_rebuilt;
   }
 
-  // Files before the newest good seal: their seals are believed page by page when read, a missing one is made again.
-  Result<void> keep_sealed(std::size_t count) {
+  // Of files before the newest good seal the deltas are enough; the rest of a seal is believed page by page when it is read. A seal that
+  // is missing, or whose delta is damaged, is made again.
+  Result<void> merge_sealed(std::size_t count) {
     for (std::size_t i = 0; i < count; ++i) {
-      if (files_[i].footer) {
-        state_.sealed.push_back(*files_[i].footer);
-        continue;
-      }
-      auto before = checkpoint_of(sealed_, state_.sealed, state_.sealed.size());
-      TRY(rebuild(i, before));
-      auto& found = before.report.corruption;
-      std::move(found.begin(), found.end(), std::back_inserter(state_.report.corruption));
+      note_missing_files(i, state_);
+      if (files_[i].footer && merge_delta(sealed_, *files_[i].footer, state_)) state_.sealed.push_back(*files_[i].footer);
+      else TRY(rebuild(i, state_));
     }
     return {};
   }
 
   Result<void> replay_rest(std::size_t first) {
-    auto open = first;  // the last file that holds anything
+    auto open = first;  // the last file that holds anything of its present life
     for (auto i = first; i < files_.size(); ++i) {
       TRY_ASSIGN(scan, scan_of(files_[i]));
-      if (files_[i].cut_short() || scan.anything_from(block_bytes)) open = i;
+      if (files_[i].cut_short() || scan.next_leftover(block_bytes)) open = i;
     }
     if (open >= files_.size()) return {};
     for (auto i = first; i < open; ++i) TRY(rebuild(i, state_));
     note_missing_files(open, state_);
     TRY(replay_open(files_[open]));
     for (auto i = open + 1; i < files_.size(); ++i)
-      if (files_[i].header) state_.spares.push_back({*files_[i].header, files_[i].file, files_[i].bytes});
+      if (files_[i].header && files_[i].header->version == format_version) state_.spares.push_back({*files_[i].header, files_[i].file, files_[i].bytes});
     return {};
   }
 
@@ -255,7 +229,8 @@ class Recovery {
     TRY_ASSIGN(scan, scan_of(known));
     auto replay = Replay(state_, flaw_).read(scan, known.number, known.cut_short(), std::nullopt);
     if (known.cut_short()) pass_cut(known, replay, state_);
-    if (known.cut_short() || !replay.end_known || !scan.salt()) {  // nobody knows where to go on in it
+    bool older = known.header && known.header->version != format_version;
+    if (known.cut_short() || older || !replay.end_known || !scan.salt()) {  // nobody knows where to go on in it, or may
       remember_rebuilt(known, replay, scan, state_);
       return {};
     }
@@ -281,12 +256,15 @@ Result<Recovered> recover(world::Disk& disk, const std::string& dir, SealedFiles
 
 Result<void> rebuild_seal(SealedFiles& sealed_files, const std::vector<Footer>& sealed, std::size_t index) {
   if (sealed_files.is_rebuilt(sealed[index].number)) return {};
-  auto before = checkpoint_of(sealed_files, sealed, index);
   auto& seal = sealed[index];
   TRY_ASSIGN(file, sealed_files.file(seal.number));
   FileScan scan(*file, seal.data_end, seal.salt);
-  auto replay = Replay(before, RecoveryFlaw::none).read(scan, seal.number, true, seal.next_jsn);
-  make_seal(sealed_files, seal.number, replay, scan, before);
+  Recovered state;  // of what came before nothing is known, so offsets are taken as the groups say them
+  state.damaged = true;
+  state.next = seal.first_jsn;
+  state.leader_epoch = seal.leader_epoch;
+  auto replay = Replay(state, RecoveryFlaw::none).read(scan, seal.number, true, seal.next_jsn);
+  make_seal(sealed_files, seal.number, replay, scan, state);
   return {};
 }
 

@@ -5,13 +5,14 @@
 //     the rest is served; its batches' offsets stay taken
 //   - above it is tail: dropped, and the leader epoch rises; it rises as well for damage that no start has seen before
 //   - a file that is shorter than it was made has lost its end: it is closed, and no JSN that it may have held is used again
-//   - the newest good seal gives the state at its end; only what is behind it is read. A seal that fails a checksum is
-//     rebuilt from the data, never believed
+//   - the seals' deltas give the state up to the newest good one; of the files behind it the groups are read. A seal that fails a
+//     checksum is rebuilt from the data, never believed
 // Recovery writes nothing, so it can be repeated; it fails only when the folder cannot be read or its format is newer.
 #pragma once
 
 #include <deque>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "log/journal_files.h"
 #include "log/producers.h"
@@ -44,19 +45,17 @@ struct RecoveryReport {
   std::int64_t duration_ms = 0;
 };
 
-struct StreamState {
-  Offset end;
-  std::int64_t max_timestamp = std::numeric_limits<std::int64_t>::min();
-  TenantId tenant;
-};
-using StreamStates = std::unordered_map<StreamId, StreamState>;
+void apply(StreamTable& streams, const Mark& mark);
 
 // What the open file holds, readable.
 struct OpenRows {
   std::vector<GroupRow> groups;
   std::deque<BatchRow> batches;
   std::unordered_map<StreamId, std::vector<std::uint32_t>> by_stream;  // into `batches`, by offset
-  void add(const GroupRow& group, std::span<const BatchRow> rows);
+  std::unordered_set<StreamId> marked;                                 // streams with a mark in this file
+  void add(const GroupRow& group, std::span<const BatchRow> rows, std::span<const Mark> marks);
+  // The delta of this file, when `streams` is the state at its end.
+  std::vector<StreamRow> touched(const StreamTable& streams) const;
 };
 
 struct OpenFile {
@@ -68,7 +67,7 @@ struct OpenFile {
 };
 
 struct Recovered {
-  StreamStates streams;
+  StreamTable streams;
   Producers producers;
   Jsn next{1};
   Jsn durable;              // highest that any good group mentions
@@ -81,12 +80,14 @@ struct Recovered {
   std::uint64_t next_number = 0;  // for the next file to be made
   bool damaged = false;  // groups are missing before here, so offsets may jump
   std::optional<std::int32_t> damage_epoch;  // the leader epoch when the last damage was passed
-  // Ends that only damaged groups tell of. Kept aside: a good group of the stream knows better.
+  // Ends that only damaged groups tell of, above those in `streams`. Kept aside: a good group of the stream knows better. The run that
+  // starts here writes them down as skips.
   std::unordered_map<StreamId, StreamState> salvaged;
+  bool clean = true;  // the last group ended its run, or there is none
 
   void pass_damage(Corruption damage);
-  // What was dropped or is missing may have been seen by somebody, and no start has said so yet.
-  bool must_raise_epoch() const { return report.tail_dropped || (damage_epoch && *damage_epoch >= leader_epoch); }
+  // What was dropped or is missing may have been seen by somebody, and no start has said so yet. Not every lost tail leaves a trace.
+  bool must_raise_epoch() const { return !clean || (damage_epoch && *damage_epoch >= leader_epoch); }
   RecoveryReport report;
 };
 

@@ -18,12 +18,32 @@ std::optional<record::BatchHeader> header_of(std::span<const std::byte> bytes) {
 
 }  // namespace
 
-void OpenRows::add(const GroupRow& group, std::span<const BatchRow> rows) {
+void apply(StreamTable& streams, const Mark& mark) {
+  auto& state = streams[mark.stream];
+  if (mark.kind == Mark::Kind::trim) state.start = std::max(state.start, mark.offset);
+  if (mark.kind == Mark::Kind::forget) state.forgotten = true;
+  if (mark.kind != Mark::Kind::forget) state.end = std::max(state.end, mark.offset);
+}
+
+void OpenRows::add(const GroupRow& group, std::span<const BatchRow> rows, std::span<const Mark> marks) {
   groups.push_back(group);
   for (auto& row : rows) {
     by_stream[row.stream].push_back(static_cast<std::uint32_t>(batches.size()));
     batches.push_back(row);
   }
+  for (auto& mark : marks) marked.insert(mark.stream);
+}
+
+std::vector<StreamRow> OpenRows::touched(const StreamTable& streams) const {
+  std::vector<StreamRow> rows;
+  rows.reserve(by_stream.size() + marked.size());
+  auto add = [&](StreamId id) {
+    if (auto* state = streams.find(id)) rows.push_back({id, *state});
+  };
+  for (auto& [id, unused] : by_stream) add(id);
+  for (auto id : marked)
+    if (!by_stream.contains(id)) add(id);
+  return rows;
 }
 
 void Recovered::pass_damage(Corruption damage) {
@@ -42,6 +62,11 @@ bool Replay::follows(const GroupHeader& header, Jsn next) const {
   return header.incarnation >= last_ || flaw_ == RecoveryFlaw::ignore_incarnation;
 }
 
+Offset Replay::end_of(StreamId stream) const {
+  auto* known = state_.streams.find(stream);
+  return known ? known->end : Offset{0};
+}
+
 std::optional<Replay::BatchHeaders> Replay::judge(const FoundGroup& found) const {
   BatchHeaders headers;
   std::unordered_map<StreamId, Offset> ends;
@@ -50,8 +75,7 @@ std::optional<Replay::BatchHeaders> Replay::judge(const FoundGroup& found) const
   for (std::size_t i = 0; i < entries.size(); ++i) {
     auto header = header_of(found.bytes.subspan(found.group.at[i], entries[i].length));
     if (!header) return std::nullopt;
-    auto known = state_.streams.find(entries[i].stream);
-    auto& end = ends.try_emplace(entries[i].stream, known == state_.streams.end() ? Offset{0} : known->second.end).first->second;
+    auto& end = ends.try_emplace(entries[i].stream, end_of(entries[i].stream)).first->second;
     if (entries[i].base < end && flaw_ != RecoveryFlaw::ignore_incarnation) return std::nullopt;
     end = entries[i].base + header->records_count;
     headers.push_back(*header);
@@ -60,7 +84,7 @@ std::optional<Replay::BatchHeaders> Replay::judge(const FoundGroup& found) const
 }
 
 void Replay::apply(const FoundGroup& found, const BatchHeaders& headers, FileReplay& into) {
-  auto& [header, entries, at] = found.group;
+  auto& [header, entries, at, marks] = found.group;
   auto ordinal = static_cast<std::uint32_t>(into.rows.groups.size());
   std::vector<BatchRow> rows;
   rows.reserve(entries.size());
@@ -74,9 +98,11 @@ void Replay::apply(const FoundGroup& found, const BatchHeaders& headers, FileRep
     stream.max_timestamp = std::max(stream.max_timestamp, headers[i].max_timestamp);
     state_.producers.restore(entries[i].stream, headers[i], entries[i].base, header.time_ms);
   }
-  into.rows.add({header.jsn, found.position, header.time_ms, header.length, header.entries, header.leader_epoch}, rows);
+  for (auto& mark : marks) log::apply(state_.streams, mark);
+  into.rows.add({header.jsn, found.position, header.time_ms, header.length, static_cast<std::uint32_t>(entries.size()), header.leader_epoch}, rows, marks);
   into.end = found.end();
   last_ = header.incarnation;
+  state_.clean = (header.flags & group_ends_run) != 0;
   state_.next = header.jsn + 1;
   state_.leader_epoch = std::max(state_.leader_epoch, header.leader_epoch);
   ++state_.report.groups_scanned;
@@ -87,8 +113,7 @@ void Replay::report_gaps(const FoundGroup& found, std::uint64_t number) {
   if (state_.damaged || flaw_ == RecoveryFlaw::ignore_incarnation) return;
   std::unordered_set<StreamId> seen;
   for (auto& entry : found.group.entries) {
-    auto known = state_.streams.find(entry.stream);
-    auto end = known == state_.streams.end() ? Offset{0} : known->second.end;
+    auto end = end_of(entry.stream);
     if (!seen.insert(entry.stream).second || entry.base == end) continue;
     auto jsn = found.group.header.jsn;
     state_.pass_damage({number, found.position, 0, jsn, jsn,
@@ -113,12 +138,12 @@ void Replay::salvage(FileScan& scan, std::uint64_t from, std::uint64_t to) {
 void Replay::salvage(const EntryRow& entry, std::span<const std::byte> batch) {
   auto header = header_of(batch);
   if (!header) return;
-  auto known = state_.streams.find(entry.stream);
+  auto* known = state_.streams.find(entry.stream);
   auto aside = state_.salvaged.find(entry.stream);
-  if (known == state_.streams.end() && aside == state_.salvaged.end() && entry.base != Offset{0}) return;
+  if (!known && aside == state_.salvaged.end() && entry.base != Offset{0}) return;
   StreamState state;
   state.tenant = entry.tenant;
-  if (known != state_.streams.end()) state = known->second;
+  if (known) state = *known;
   if (aside != state_.salvaged.end()) state = aside->second;
   auto base = state.end;
   if (state_.damaged && entry.base > base && entry.base - base <= salvage_records_max) base = entry.base;
@@ -153,12 +178,14 @@ std::optional<std::pair<std::uint64_t, Jsn>> Replay::credible_ahead(FileScan& sc
 std::optional<std::uint64_t> Replay::pass_damage(FileScan& scan, std::uint64_t number, std::uint64_t position, bool closed, FileReplay& into) {
   look_ahead(scan, position);
   if (state_.next > durable_) {
-    if (!closed && scan.anything_from(position)) {
+    if (!closed && scan.next_leftover(position)) {
+      state_.clean = false;
       state_.report.tail_dropped = true;
       state_.report.tail_from = state_.next;
     }
     return std::nullopt;
   }
+  state_.clean = false;
   Corruption damage{number, position, scan.file_bytes() - position, state_.next, durable_ + 1, "groups are missing or fail their checksum"};
   auto go_on = credible_ahead(scan, position);
   if (go_on) {

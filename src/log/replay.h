@@ -24,6 +24,7 @@ class Replay {
   using Ahead = std::vector<std::pair<std::uint64_t, GroupHeader>>;
   using BatchHeaders = std::vector<record::BatchHeader>;
 
+  Offset end_of(StreamId stream) const;
   bool follows(const GroupHeader& header, Jsn next) const;
   // The headers of the group's batches, when they agree with the group's table and lie at or above the ends of their streams.
   // Above, without damage before: something is missing that left no trace, and is reported when the group is applied.

@@ -43,11 +43,11 @@ std::optional<FoundGroup> FileScan::next(std::uint64_t position) {
   return std::nullopt;
 }
 
-std::optional<std::uint64_t> FileScan::next_not_zero(std::uint64_t position) {
-  static const std::string zeros(block_bytes, '\0');
+std::optional<std::uint64_t> FileScan::next_leftover(std::uint64_t position) {
   for (; position < file_bytes_; position += block_bytes) {
     auto block = bytes(position, block_bytes);
-    if (block.empty() || std::memcmp(block.data(), zeros.data(), block.size()) != 0) return position;
+    auto header = decode_group_header(block);
+    if (block.empty() || (header && (!salt_ || header->salt == *salt_))) return position;
   }
   return std::nullopt;
 }

@@ -25,9 +25,9 @@ class FileScan {
   std::optional<FoundGroup> at(std::uint64_t position, Trust trust = Trust::checksum);
   // The first good group at or behind `position`, on any block.
   std::optional<FoundGroup> next(std::uint64_t position);
-  // The first block at or behind `position` that is not all zeros, or cannot be read.
-  std::optional<std::uint64_t> next_not_zero(std::uint64_t position);
-  bool anything_from(std::uint64_t position) { return next_not_zero(position).has_value(); }
+  // The first block at or behind `position` that cannot be read, or begins a group of this life of the file, whole or torn. Whatever
+  // else lies there is of an earlier life.
+  std::optional<std::uint64_t> next_leftover(std::uint64_t position);
   std::uint64_t file_bytes() const { return file_bytes_; }
   std::optional<std::uint64_t> salt() const { return salt_; }
 

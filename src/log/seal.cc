@@ -81,18 +81,20 @@ void get_row(ByteReader& in, GroupRow& row) {
 
 void put_row(ByteWriter& out, const StreamRow& row) {
   out.le(row.stream.value);
-  out.le(row.end.value);
-  out.le(row.max_timestamp);
-  out.le(row.tenant.value);
-  out.le<std::uint32_t>(0);
+  out.le(row.state.start.value);
+  out.le(row.state.end.value);
+  out.le(row.state.max_timestamp);
+  out.le(row.state.tenant.value);
+  out.le<std::uint32_t>(row.state.forgotten ? 1 : 0);
 }
 
 void get_row(ByteReader& in, StreamRow& row) {
   row.stream = StreamId{in.le<std::uint64_t>()};
-  row.end = Offset{in.le<std::int64_t>()};
-  row.max_timestamp = in.le<std::int64_t>();
-  row.tenant = TenantId{in.le<std::uint32_t>()};
-  in.skip(4);
+  row.state.start = Offset{in.le<std::int64_t>()};
+  row.state.end = Offset{in.le<std::int64_t>()};
+  row.state.max_timestamp = in.le<std::int64_t>();
+  row.state.tenant = TenantId{in.le<std::uint32_t>()};
+  row.state.forgotten = (in.le<std::uint32_t>() & 1) != 0;
 }
 
 void put_row(ByteWriter& out, const ProducerRow& row) {

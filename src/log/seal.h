@@ -1,9 +1,9 @@
-// The seal of a journal file: its index, and a checkpoint of the whole log at its end, written behind the data.
+// The seal of a journal file: its index, and what it changed of the log's state, written behind the data.
 //
 // Four sorted tables of fixed-size rows in 4 KiB pages, each page with its own checksum, and a footer in the file's last block:
-//   batches of this file by (stream, base offset); groups of this file by JSN; every stream of the log by id, with its end;
-//   every producer's window. A reader finds a row by binary search over pages, so a seal needs no memory while nobody reads.
-// The checkpoint of file N answers "which file holds offset o of stream s": the first one whose end for s is above o.
+//   batches of this file by (stream, base offset); groups of this file by JSN; the streams that this file touched, by id; the
+//   windows of the producers that wrote to it. A reader finds a row by binary search over pages, so a seal needs no memory while
+//   nobody reads. The last two are a delta: with the checkpoint and the deltas since, they give the state at the end of the file.
 // docs/formats/journal.md is the grammar.
 #pragma once
 
@@ -16,10 +16,11 @@
 #include "bytes/cursor.h"
 #include "log/format.h"
 #include "log/producers.h"
+#include "log/stream_table.h"
 
 namespace tidemill::log {
 
-enum class PageKind : std::uint16_t { batches = 1, groups = 2, streams = 3, producers = 4 };
+enum class PageKind : std::uint16_t { batches = 1, groups = 2, streams = 3, producers = 4 };  // of a seal
 inline constexpr std::size_t page_kinds = 4;
 inline constexpr std::size_t page_header_bytes = 24;
 
@@ -50,11 +51,9 @@ struct GroupRow {
 
 struct StreamRow {
   static constexpr PageKind kind = PageKind::streams;
-  static constexpr std::size_t bytes = 32;
+  static constexpr std::size_t bytes = 40;
   StreamId stream;
-  Offset end;
-  std::int64_t max_timestamp = 0;  // of all its batches so far
-  TenantId tenant;
+  StreamState state;  // merged into what was known before
 };
 
 struct ProducerRow {

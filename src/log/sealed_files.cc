@@ -54,13 +54,6 @@ Footer SealedFiles::current(const Footer& footer) const {
   return found == rebuilt_.end() ? footer : found->second.footer;
 }
 
-Result<std::optional<StreamRow>> SealedFiles::stream(const Footer& seal, StreamId id) {
-  TRY_ASSIGN(at, first_row_not<StreamRow>(seal, [&](const StreamRow& r) { return r.stream < id; }));
-  if (at == seal.table(PageKind::streams).rows) return std::optional<StreamRow>{};
-  TRY_ASSIGN(found, row<StreamRow>(seal, at));
-  return found.stream == id ? std::optional(found) : std::nullopt;
-}
-
 Result<std::shared_ptr<const std::string>> SealedFiles::rebuilt_pages(const Footer& seal) const {
   auto found = rebuilt_.find(seal.number);
   if (found == rebuilt_.end()) return std::shared_ptr<const std::string>{};

@@ -55,9 +55,6 @@ class SealedFiles {
   // The files whose pages have failed since the last call.
   std::vector<std::uint64_t> take_bad();
 
-  // The stream as it was at the end of the file; nothing when it did not exist yet.
-  Result<std::optional<StreamRow>> stream(const Footer& seal, StreamId id);
-
   // All rows of a table, past the cache; for recovery.
   template <class Row>
   Result<std::vector<Row>> all_rows(const Footer& seal);

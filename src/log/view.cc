@@ -50,7 +50,8 @@ void View::publish(std::vector<PublishedGroup> groups) {
       stream.tenant = group.entries[i].tenant;
       stream.max_timestamp = std::max(stream.max_timestamp, row.max_timestamp);
     }
-    rows_.add(group.row, group.batches);
+    for (auto& mark : group.marks) apply(streams_, mark);
+    rows_.add(group.row, group.batches, group.marks);
     CHECK(group.row.jsn == durable_ + 1, "{} after {}", group.row.jsn.value, durable_.value);
     durable_ = group.row.jsn;
     cache_bytes_ += cost_of(group);
@@ -81,8 +82,9 @@ void View::switch_file(std::optional<Footer> sealed, const OpenFile& next) {
 
 Bounds View::bounds(StreamId stream) const {
   std::shared_lock hold(mutex_);
-  auto found = streams_.find(stream);
-  return {Offset{0}, found == streams_.end() ? Offset{0} : found->second.end, leader_epoch_};
+  auto* state = streams_.find(stream);
+  if (!state) return {Offset{0}, Offset{0}, leader_epoch_};
+  return {state->forgotten ? state->end : state->start, state->end, leader_epoch_};
 }
 
 Jsn View::durable_jsn() const {
@@ -142,25 +144,23 @@ Result<View::Piece> View::sealed_piece(const Footer& seal, const BatchRow& row) 
   return Piece{std::move(file), group, row, {}};
 }
 
-// From the one sealed file that holds `into.next`; adds nothing when none does.
+// From the one sealed file that holds `into.next`, the first with an end behind it; adds nothing when none does.
 Result<void> View::collect_sealed(const std::vector<Footer>& sealed, StreamId stream, std::size_t bytes_max, Collected& into) const {
-  std::size_t low = 0, high = sealed.size();
-  while (low < high) {
-    auto middle = (low + high) / 2;
-    TRY_ASSIGN(state, sealed_files_.stream(sealed_files_.current(sealed[middle]), stream));
-    if (!state || state->end <= into.next) low = middle + 1;
-    else high = middle;
-  }
-  if (low == sealed.size()) return {};
-  auto seal = sealed_files_.current(sealed[low]);
-  TRY_ASSIGN(at, sealed_files_.first_row_not<BatchRow>(seal, [&](const BatchRow& r) {
-    return r.stream < stream || (r.stream == stream && r.end() <= into.next);
-  }));
-  for (auto rows = seal.table(PageKind::batches).rows; at < rows; ++at) {
-    TRY_ASSIGN(row, sealed_files_.row<BatchRow>(seal, at));
-    if (row.stream != stream || row.base > into.next) break;
-    TRY_ASSIGN(piece, sealed_piece(seal, row));
-    if (!into.add(std::move(piece), bytes_max)) break;
+  for (auto& known : sealed) {
+    auto seal = sealed_files_.current(known);
+    TRY_ASSIGN(at, sealed_files_.first_row_not<BatchRow>(seal, [&](const BatchRow& r) {
+      return r.stream < stream || (r.stream == stream && r.end() <= into.next);
+    }));
+    bool any = false;
+    for (auto rows = seal.table(PageKind::batches).rows; at < rows; ++at) {
+      TRY_ASSIGN(row, sealed_files_.row<BatchRow>(seal, at));
+      if (row.stream != stream) break;
+      any = true;
+      if (row.base > into.next) break;
+      TRY_ASSIGN(piece, sealed_piece(seal, row));
+      if (!into.add(std::move(piece), bytes_max)) break;
+    }
+    if (any) return {};
   }
   return {};
 }
@@ -172,9 +172,11 @@ Result<std::vector<StoredBatch>> View::read(StreamId stream, Offset from, std::s
     Sealed sealed;
     {
       std::shared_lock hold(mutex_);
-      auto state = streams_.find(stream);
-      end = state == streams_.end() ? Offset{0} : state->second.end;
-      if (from < Offset{0} || from > end) return offset_out_of_range(from, {Offset{0}, end, leader_epoch_});
+      auto* state = streams_.find(stream);
+      if (state && state->forgotten) return stream_is_deleted(stream);
+      auto start = state ? state->start : Offset{0};
+      end = state ? state->end : Offset{0};
+      if (from < start || from > end) return offset_out_of_range(from, {start, end, leader_epoch_});
       if (from == end) return std::vector<StoredBatch>{};
       if (collect_open(stream, bytes_max, found)) break;
       sealed = sealed_;
@@ -225,17 +227,12 @@ Result<std::vector<StoredBatch>> View::fetch(const Pieces& pieces) const {
   return out;
 }
 
-Result<std::optional<View::Piece>> View::sealed_by_time(const std::vector<Footer>& sealed, StreamId stream, std::int64_t time_ms) const {
-  std::size_t low = 0, high = sealed.size();
-  while (low < high) {
-    auto middle = (low + high) / 2;
-    TRY_ASSIGN(state, sealed_files_.stream(sealed_files_.current(sealed[middle]), stream));
-    if (!state || state->max_timestamp < time_ms) low = middle + 1;
-    else high = middle;
-  }
-  for (; low < sealed.size(); ++low) {
-    auto seal = sealed_files_.current(sealed[low]);
-    TRY_ASSIGN(at, sealed_files_.first_row_not<BatchRow>(seal, [&](const BatchRow& r) { return r.stream < stream; }));
+Result<std::optional<View::Piece>> View::sealed_by_time(const std::vector<Footer>& sealed, StreamId stream, Offset start, std::int64_t time_ms) const {
+  for (auto& known : sealed) {
+    auto seal = sealed_files_.current(known);
+    TRY_ASSIGN(at, sealed_files_.first_row_not<BatchRow>(seal, [&](const BatchRow& r) {
+      return r.stream < stream || (r.stream == stream && r.end() <= start);
+    }));
     for (auto rows = seal.table(PageKind::batches).rows; at < rows; ++at) {
       TRY_ASSIGN(row, sealed_files_.row<BatchRow>(seal, at));
       if (row.stream != stream) break;
@@ -250,19 +247,21 @@ Result<std::optional<View::Piece>> View::sealed_by_time(const std::vector<Footer
 Result<std::optional<StoredBatch>> View::find_by_time(StreamId stream, std::int64_t time_ms) const {
   std::optional<Piece> found;
   Sealed sealed;
+  Offset start;
   {
     std::shared_lock hold(mutex_);
-    auto state = streams_.find(stream);
-    if (state == streams_.end() || state->second.max_timestamp < time_ms) return std::optional<StoredBatch>{};
+    auto* state = streams_.find(stream);
+    if (!state || state->forgotten || state->max_timestamp < time_ms) return std::optional<StoredBatch>{};
+    start = state->start;
     sealed = sealed_;
     if (auto rows = rows_.by_stream.find(stream); rows != rows_.by_stream.end())
       for (auto row : rows->second)
-        if (rows_.batches[row].max_timestamp >= time_ms) {
+        if (rows_.batches[row].max_timestamp >= time_ms && rows_.batches[row].end() > start) {
           found = open_piece(row);
           break;
         }
   }
-  TRY_ASSIGN(older, with_good_seals(sealed, [&] { return sealed_by_time(*sealed, stream, time_ms); }));
+  TRY_ASSIGN(older, with_good_seals(sealed, [&] { return sealed_by_time(*sealed, stream, start, time_ms); }));
   if (older) found = std::move(older);
   if (!found) return std::optional<StoredBatch>{};
   TRY_ASSIGN(batches, fetch({*found}));
@@ -293,7 +292,7 @@ Result<Group> View::load_group(const world::File& file, const GroupRow& row) con
   auto decoded = got && *got == bytes.size() ? decode_group(bytes) : std::nullopt;
   if (!decoded || decoded->header.jsn != row.jsn)
     return fail(Code::corrupt, fmt::format("group {} fails its checksum", row.jsn.value), "check the disk");
-  Group group{row.jsn, decoded->header.incarnation, row.time_ms, {}};
+  Group group{row.jsn, decoded->header.incarnation, row.time_ms, {}, std::move(decoded->marks)};
   for (std::size_t i = 0; i < decoded->entries.size(); ++i) {
     auto& entry = decoded->entries[i];
     group.entries.push_back({entry.tenant, entry.stream, entry.base, Slice(buffer, bytes.subspan(decoded->at[i], entry.length))});
@@ -315,7 +314,7 @@ Result<std::vector<Group>> View::read_groups(Jsn from, std::size_t bytes_max) co
       if (auto* group = cached(jsn)) {
         bytes += group->row.length;
         if (!out.empty() && bytes > bytes_max) return out;
-        out.push_back({jsn, group->incarnation, group->row.time_ms, group->entries});
+        out.push_back({jsn, group->incarnation, group->row.time_ms, group->entries, group->marks});
         continue;
       }
       sealed = sealed_;

@@ -21,6 +21,8 @@ struct PublishedGroup {
   Incarnation incarnation;
   std::vector<BatchRow> batches;
   std::vector<GroupEntry> entries;  // the same, with bytes
+  std::vector<Mark> marks;
+  bool empty() const { return batches.empty() && marks.empty(); }
 };
 
 class View {
@@ -32,7 +34,7 @@ class View {
   void publish(std::vector<PublishedGroup> groups);
   void switch_file(std::optional<Footer> sealed, const OpenFile& next);
   // Reading what only the core itself changes needs no lock.
-  const StreamStates& streams() const { return streams_; }
+  const StreamTable& streams() const { return streams_; }
   const OpenRows& rows() const { return rows_; }
 
   // Anybody's side.
@@ -76,7 +78,7 @@ class View {
   }
   Result<Piece> sealed_piece(const Footer& seal, const BatchRow& row) const;
   Result<std::vector<StoredBatch>> fetch(const Pieces& pieces) const;
-  Result<std::optional<Piece>> sealed_by_time(const std::vector<Footer>& sealed, StreamId stream, std::int64_t time_ms) const;
+  Result<std::optional<Piece>> sealed_by_time(const std::vector<Footer>& sealed, StreamId stream, Offset start, std::int64_t time_ms) const;
   Result<std::pair<std::shared_ptr<const world::File>, GroupRow>> find_group(Jsn jsn, const Sealed& sealed) const;
   Result<Group> load_group(const world::File& file, const GroupRow& row) const;
   void trim_cache();
@@ -85,7 +87,7 @@ class View {
   std::size_t cache_bytes_max_;
   mutable std::mutex rebuild_mutex_;
   mutable std::shared_mutex mutex_;
-  StreamStates streams_;
+  StreamTable streams_;
   Sealed sealed_ = std::make_shared<const std::vector<Footer>>();
   OpenRows rows_;
   std::shared_ptr<world::File> open_file_;
