@@ -5,15 +5,16 @@
 // at full speed. The program dies with this one, and this one ends as the program ended (128 + signal). SIGTERM and SIGINT are
 // passed on; SIGUSR1 kills the program.
 //
-//   syscall_fault --log FILE --under DIR --calls a,b,.. [--grow] [--at N] [--do kill|EIO|ENOSPC|hold] [--until FILE] -- program...
+//   syscall_fault --log FILE --under DIR --calls a,b,.. [--grow] [--at N] [--do kill|EIO|ENOSPC|hold] [--until FILE] [--times N] -- program...
 //
 //   --calls   of pwrite64 pwritev write fdatasync fsync rename unlink ftruncate fallocate openat (those that make a file), mkdir
 //   --under   only calls on files below this folder count
-//   --match   ... and only those whose path contains this
+//   --match   ... and only those whose path contains this, or, behind a !, does not
 //   --grow    of writes only those that make a file longer: those that need new room
 //   --at N    what --do says happens to the N-th call that counts, before it is carried out; 0 or none: to none.
 //             kill: the program is killed. EIO: this one call fails. ENOSPC: from this call on all that count fail, until --until is
-//             there. hold: the thread waits in front of the call until --until is there.
+//             there. hold: the thread waits in front of the call until --until is there, which is then removed;
+//             --times 2 does it to the next call that counts as well, and so on.
 //
 // Each call that counts is a line of the log: number, monotonic ns, thread, name, path, and what was done to it.
 #include <fcntl.h>
@@ -58,7 +59,7 @@ struct Options {
   std::string log, under, match, until;
   std::map<long, std::string> calls;
   bool grow = false;
-  long at = 0;
+  long at = 0, times = 1;
   enum { kill, one_error, many_errors, hold } action = kill;
   int error = 0;
   char** program = nullptr;
@@ -95,6 +96,7 @@ Options read_options(int count, char** words) {
     else if (word == "--until") options.until = value;
     else if (word == "--calls") take_calls(options, value);
     else if (word == "--at") options.at = std::stol(value);
+    else if (word == "--times") options.times = std::stol(value);
     else if (word == "--do") take_action(options, value);
     else break;
   }
@@ -183,9 +185,9 @@ class Tracer {
   }
 
   const char* act(pid_t thread, Registers& registers) {
-    if (options_.at == 0 || count_ < options_.at || over_) return "-";
+    if (options_.at == 0 || count_ < options_.at || over_ || held_) return "-";
     if (options_.action == Options::kill) return over_ = true, ::kill(child_, SIGKILL), "killed";
-    if (options_.action == Options::hold) return over_ = true, held_ = thread, "held";
+    if (options_.action == Options::hold) return over_ = --options_.times == 0, held_ = thread, "held";
     if (options_.action == Options::many_errors && exists(options_.until)) return over_ = true, "-";
     if (options_.action == Options::one_error) over_ = true;
     registers.orig_rax = static_cast<unsigned long long>(-1);  // no call at all; the answer is ours
@@ -197,7 +199,7 @@ class Tracer {
   }
 
   void wait_a_moment() {
-    if (exists(options_.until)) go_on(std::exchange(held_, 0));
+    if (exists(options_.until)) ::unlink(options_.until.c_str()), go_on(std::exchange(held_, 0));
     timespec moment{0, 500'000};
     ::nanosleep(&moment, nullptr);
   }
@@ -214,11 +216,16 @@ class Tracer {
   }
 
   bool counts(pid_t thread, const Registers& r, const std::string& path) const {
-    if (path.rfind(options_.under, 0) != 0 || path.find(options_.match) == std::string::npos) return false;
+    if (path.rfind(options_.under, 0) != 0 || !matches(path)) return false;
     if (r.orig_rax == SYS_openat) return (r.rdx & O_CREAT) && !exists(path);
     if (r.orig_rax == SYS_open) return (r.rsi & O_CREAT) && !exists(path);
     if (options_.grow && (r.orig_rax == SYS_pwrite64 || r.orig_rax == SYS_pwritev || r.orig_rax == SYS_pwritev2 || r.orig_rax == SYS_write || r.orig_rax == SYS_writev)) return grows(thread, r);
     return true;
+  }
+
+  bool matches(const std::string& path) const {
+    auto negated = options_.match.starts_with('!');
+    return (path.find(options_.match.substr(negated)) != std::string::npos) != negated;
   }
 
   static bool grows(pid_t thread, const Registers& r) {

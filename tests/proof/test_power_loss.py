@@ -2,6 +2,7 @@
 acknowledged is there afterwards; and a server whose disk is gone acknowledges nothing more and ends."""
 
 import json
+import time
 
 from campaign import EXIT_FATAL, FaultyServer, Load, begin, length, say, steady_server, wait_for_exit
 from harness import temporary_directory, wait_for
@@ -9,13 +10,23 @@ from volume import DROP, TEAR, Volume, forget_clean_pages, may_mount, write_part
 
 GRACE_NS = 1_000_000_000  # an answer may be on its way while the power goes
 CUTS_PER_VOLUME = 25
+ACCUMULATE_S = 0.1
 WAYS = ("dropped", "torn", "torn between write and sync")
 
 
+def held_with_much_to_sync(server, load):
+    """The server stands in front of a sync; what comes meanwhile makes the next write a large one, and it stands in front of that one's
+    sync when this returns."""
+    wait_for("a sync to be held", lambda: load.running() and (server.hit(0) or forget_clean_pages(server.data)), 60, 0.005)
+    time.sleep(ACCUMULATE_S)
+    server.release()
+    wait_for("the next sync to be held", lambda: load.running() and server.hit(1), 60, 0.005)
+
+
 def run_until_cut(volume, server, load, way, rng):
-    """The third way holds the server in front of a sync, so that the last writes are in memory only, and puts parts of them on the disk."""
+    """The third way: the last write is in memory only, and parts of it are put on the disk."""
     if way == WAYS[2]:
-        wait_for("a sync to be held", lambda: load.running() and (server.hit() or forget_clean_pages(server.data)), 60, 0.005)
+        held_with_much_to_sync(server, load)
     else:
         load.account.wait_for_more(rng.randrange(50, 500))
         forget_clean_pages(server.data)
@@ -40,7 +51,7 @@ def power_cut(volume, server, load, way, rng):
 def prepare(server, way, rng):
     """For the next life."""
     if way == WAYS[2]:
-        server.fault("fdatasync,fsync", rng.randrange(20, 300), "hold")
+        server.fault("fdatasync,fsync", rng.randrange(10, 60), "hold", match="!.tmp", times=2)
     else:
         server.no_fault()
     server.start()
@@ -50,7 +61,7 @@ def one_volume(kind, ways, rng):
     volume, logs = Volume(kind), temporary_directory()
     server = steady_server(kind=FaultyServer, data=volume.place / "data", start=False, log=logs / "log")
     prepare(server, ways[0], rng)
-    load = Load(server, rate=1500, usual=20000)  # groups of several blocks, so that one can be torn
+    load = Load(server, rate=1000, usual=20000, linger=40)  # groups of many blocks, so that one can be torn
     for way, following in zip(ways, [*ways[1:], "none"]):
         power_cut(volume, server, load, way, rng)
         prepare(server, following, rng)
@@ -77,4 +88,4 @@ def test_a_power_cut_takes_nothing_that_was_acknowledged():
         for start in range(0, len(ways), CUTS_PER_VOLUME):
             more = one_volume(kind, ways[start:start + CUTS_PER_VOLUME], rng)
             acked, dropped = acked + more[0], dropped + more[1]
-        say(f"{kind}: {len(ways)} cuts, {acked} records acknowledged, all found, none twice; {dropped} tails were dropped")
+        say(f"{kind}: {len(ways)} cuts, {acked} records acknowledged, all found, none twice; {dropped} torn tails were dropped")
