@@ -95,6 +95,7 @@ def fuzz_targets():
 def sanitized():
     subprocess.run(["tools/build", "build-sanitize", "--cmake", "-DTIDEMILL_SANITIZE=ON"], cwd=ROOT, check=True)
     unit_programs(ROOT / "build-sanitize", None)
+    os.environ["TIDEMILL_INSTRUMENTED"] = "1"  # it needs several times the memory
     os.environ["TIDEMILL"] = str(ROOT / "build-sanitize" / "tidemill")
     import harness
     harness.BINARY = pathlib.Path(os.environ["TIDEMILL"])

@@ -25,6 +25,8 @@
 
 namespace tidemill::log {
 
+class Keeper;
+
 struct CoreOptions {
   std::string dir;
   std::uint64_t journal_file_bytes = 64u << 20;
@@ -42,7 +44,7 @@ class LogCore {
  public:
   // Recovers, makes the new incarnation durable, and publishes. The references must outlive the core.
   static Result<std::unique_ptr<LogCore>> open(world::Disk& disk, world::Clock& clock, CoreOptions options, SealedFiles& sealed_files,
-                                               View& view, SpareMaker& spare_maker, Watches& watches);
+                                               View& view, SpareMaker& spare_maker, Keeper& keeper, Watches& watches);
 
   void submit(Append append, AppendDone done);
   // Does one round of work; true when there may be more at once.
@@ -92,7 +94,7 @@ class LogCore {
 
   LogCore(world::Disk& disk, world::Clock& clock, CoreOptions options, SealedFiles& sealed_files, View& view, SpareMaker& spare_maker,
           Watches& watches);
-  Result<void> start();
+  Result<void> start(Keeper& keeper);
   Result<void> remove_unfinished();
   Result<void> rewrite_seal(const Footer& seal);
   Result<void> sync_recovered(const Recovered& recovered);

@@ -1,6 +1,7 @@
 // How a run of the log begins: recovery, making what was recovered durable, and the group that starts the incarnation.
 #include "base/check.h"
 #include "log/core.h"
+#include "log/keeper.h"
 #include "log/scan.h"
 
 namespace tidemill::log {
@@ -30,18 +31,20 @@ Result<void> rewrite_tail(const Recovered& recovered) {
 }  // namespace
 
 Result<std::unique_ptr<LogCore>> LogCore::open(world::Disk& disk, world::Clock& clock, CoreOptions options, SealedFiles& sealed_files,
-                                               View& view, SpareMaker& spare_maker, Watches& watches) {
+                                               View& view, SpareMaker& spare_maker, Keeper& keeper, Watches& watches) {
   std::unique_ptr<LogCore> core(new LogCore(disk, clock, std::move(options), sealed_files, view, spare_maker, watches));
-  TRY(core->start());
+  TRY(core->start(keeper));
   return core;
 }
 
-Result<void> LogCore::start() {
+Result<void> LogCore::start(Keeper& keeper) {
   auto begun = clock_.monotonic_ns();
   TRY(disk_.make_dirs(journal_folder(options_.dir)));
+  TRY(disk_.make_dirs(segments_folder(options_.dir)));
   TRY(remove_unfinished());
   TRY_ASSIGN(recovered, recover(disk_, options_.dir, sealed_files_, options_.flaw));
   TRY(sync_recovered(recovered));
+  TRY(keeper.start(recovered));
   producers_ = std::move(recovered.producers);
   incarnation_ = recovered.incarnation + 1;
   producers_.touch_all(clock_.monotonic_ns() / 1'000'000);
@@ -87,6 +90,7 @@ Result<void> LogCore::remove_unfinished() {
 // What was read may only be in the page cache of a machine whose program was killed.
 Result<void> LogCore::sync_recovered(const Recovered& recovered) {
   TRY(disk_.sync_dir(journal_folder(options_.dir)));
+  TRY(disk_.sync_dir(segments_folder(options_.dir)));  // manifest and checkpoint: their bytes were synced before they got their names
   if (!recovered.sealed.empty() && recovered.rows.groups.empty()) TRY(rewrite_seal(recovered.sealed.back()));
   return recovered.open ? rewrite_tail(recovered) : Result<void>{};
 }

@@ -6,7 +6,7 @@
 #include <map>
 #include <random>
 
-#include "log/core.h"
+#include "log/engine.h"
 #include "log/test_batches.h"
 #include "world/simulated_disk.h"
 
@@ -20,14 +20,6 @@ struct SteppedClock : world::Clock {
 };
 
 struct DamageTest : testing::Test {
-  struct Engine {
-    SealedFiles sealed;
-    View view;
-    SpareMaker maker;
-    Watches watches;
-    std::unique_ptr<LogCore> core;
-    Engine(world::Disk& disk, const std::string& dir) : sealed(disk, dir), view(sealed, 0), maker(disk, dir) {}
-  };
   world::SimulatedDisk disk{1};
   SteppedClock clock;
   CoreOptions options;
@@ -41,13 +33,8 @@ struct DamageTest : testing::Test {
 
   Result<void> try_open() {
     close();
-    engine = std::make_unique<Engine>(disk, options.dir);
-    auto core = LogCore::open(disk, clock, options, engine->sealed, engine->view, engine->maker, engine->watches);
-    if (!core) {
-      engine.reset();
-      return core.error();
-    }
-    engine->core = std::move(*core);
+    TRY_ASSIGN(opened, Engine::open(disk, clock, options, {}, 0));
+    engine = std::move(opened);
     settle();
     return {};
   }
@@ -61,7 +48,7 @@ struct DamageTest : testing::Test {
   }
   void settle() {
     do {
-      while (make_spares && engine->maker.step()) {}
+      while (make_spares && engine->background_step()) {}
     } while (engine->core->pump());
   }
   Result<Appended> send(Append append) {

@@ -22,8 +22,7 @@ std::uint64_t upper_half_of_ids(const LogCore& core, world::Clock& clock) {
 }  // namespace
 
 EmbeddedLog::EmbeddedLog(world::Disk& disk, world::Clock& clock, EmbeddedOptions options)
-    : disk_(disk), clock_(clock), options_(std::move(options)), sealed_files_(disk, options_.dir), view_(sealed_files_, options_.tail_cache_bytes),
-      spare_maker_(disk, options_.dir) {}
+    : disk_(disk), clock_(clock), options_(std::move(options)) {}
 
 Result<std::unique_ptr<EmbeddedLog>> EmbeddedLog::open(world::Disk& disk, world::Clock& clock, EmbeddedOptions options) {
   std::unique_ptr<EmbeddedLog> log(new EmbeddedLog(disk, clock, std::move(options)));
@@ -40,22 +39,18 @@ Result<void> EmbeddedLog::start() {
     return fail(Code::busy, fmt::format("another tidemill is running on \"{}\"", options_.dir), "stop it, or choose another --data directory");
   if (!lock) return lock.error();
   lock_ = std::move(*lock);
-  spare_maker_.on_want([this] {
-    std::lock_guard hold(background_mutex_);
-    spare_wanted_ = true;
-    background_wake_.notify_one();
-  });
   CoreOptions core;
   core.dir = options_.dir;
   core.journal_file_bytes = whole_blocks(options_.journal_file_bytes);
   core.group_bytes_max = options_.group_bytes_max;
   core.batch_bytes_max = options_.batch_bytes_max;
-  TRY_ASSIGN(opened, LogCore::open(disk_, clock_, std::move(core), sealed_files_, view_, spare_maker_, watches_));
-  core_ = std::move(opened);
-  incarnation_ = core_->incarnation();
-  producer_ids_of_ = upper_half_of_ids(*core_, clock_);
+  TRY_ASSIGN(opened, Engine::open(disk_, clock_, std::move(core), {}, options_.tail_cache_bytes));
+  engine_ = std::move(opened);
+  engine_->maker.on_want([this] { wake_background(); });
+  incarnation_ = engine_->core->incarnation();
+  producer_ids_of_ = upper_half_of_ids(*engine_->core, clock_);
   note_refusal();
-  background_ = world::start_thread("tm-log-spare", [this] { run_background(); });
+  background_ = world::start_thread("tm-log-back", [this] { run_background(); });
   thread_ = world::start_thread("tm-log", [this] { run(); });
   return {};
 }
@@ -104,12 +99,18 @@ void EmbeddedLog::wake() {
   wake_.notify_one();
 }
 
+void EmbeddedLog::wake_background() {
+  std::lock_guard hold(background_mutex_);
+  background_work_ = true;
+  background_wake_.notify_one();
+}
+
 // False when it is time to stop.
 bool EmbeddedLog::wait_for_work(bool more) {
   std::unique_lock hold(mutex_);
-  auto ready = [this] { return stopping_ || poked_ || (!mailbox_.empty() && core_->queued_bytes() < core_queue_bytes); };
+  auto ready = [this] { return stopping_ || poked_ || (!mailbox_.empty() && engine_->core->queued_bytes() < core_queue_bytes); };
   if (!more && !ready()) {
-    auto at = core_->next_wakeup_ns();
+    auto at = engine_->core->next_wakeup_ns();
     if (!at) wake_.wait(hold, ready);
     else wake_.wait_for(hold, std::chrono::nanoseconds(std::max<std::int64_t>(*at - clock_.monotonic_ns(), 0)), ready);
   }
@@ -121,13 +122,13 @@ void EmbeddedLog::empty_mailbox() {
   std::vector<Mail> mail;
   {
     std::lock_guard hold(mutex_);
-    if (core_->queued_bytes() >= core_queue_bytes && !stopping_) return;
+    if (engine_->core->queued_bytes() >= core_queue_bytes && !stopping_) return;
     mail.swap(mailbox_);
     mailbox_bytes_ = 0;
   }
   for (auto& m : mail) {
     if (m.refusal) m.done(std::move(*m.refusal));
-    else core_->submit(std::move(m.append), std::move(m.done));
+    else engine_->core->submit(std::move(m.append), std::move(m.done));
   }
 }
 
@@ -135,18 +136,18 @@ void EmbeddedLog::run() {
   bool more = true;
   while (wait_for_work(more)) {
     empty_mailbox();
-    more = core_->pump();
+    more = engine_->core->pump();
     note_refusal();
-    if (core_->fatal()) report_fatal();
+    if (engine_->core->fatal()) report_fatal();
   }
   while (!drain()) {}
-  if (core_->fatal()) report_fatal();
+  if (engine_->core->fatal()) report_fatal();
 }
 
 // True when nothing can come any more.
 bool EmbeddedLog::drain() {
   empty_mailbox();
-  core_->stop();
+  engine_->core->stop();
   std::lock_guard hold(mutex_);
   stopped_ = mailbox_.empty();
   return stopped_;
@@ -154,17 +155,17 @@ bool EmbeddedLog::drain() {
 
 void EmbeddedLog::report_fatal() {
   if (std::exchange(fatal_reported_, true)) return;
-  if (options_.on_fatal) options_.on_fatal(*core_->fatal());
+  if (options_.on_fatal) options_.on_fatal(*engine_->core->fatal());
 }
 
 void EmbeddedLog::run_background() {
   std::unique_lock hold(background_mutex_);
   for (;;) {
-    background_wake_.wait(hold, [this] { return spare_wanted_ || background_stopping_; });
+    background_wake_.wait(hold, [this] { return background_work_ || background_stopping_; });
     if (background_stopping_) return;
-    spare_wanted_ = false;
+    background_work_ = false;
     hold.unlock();
-    while (spare_maker_.step()) {
+    while (engine_->background_step()) {
       std::lock_guard check(background_mutex_);
       if (background_stopping_) return;
     }
@@ -180,7 +181,7 @@ ProducerId EmbeddedLog::new_producer_id() {
 }
 
 void EmbeddedLog::note_refusal() {
-  auto now = core_->refusing();
+  auto now = engine_->core->refusing();
   std::lock_guard hold(refusal_mutex_);
   refusal_ = std::move(now);
 }
@@ -190,7 +191,7 @@ std::optional<Error> EmbeddedLog::refusing() const {
   return refusal_;
 }
 
-const RecoveryReport& EmbeddedLog::recovery() const { return core_->recovery(); }
-LogCounters EmbeddedLog::counters() const { return core_->counters().read(); }
+const RecoveryReport& EmbeddedLog::recovery() const { return engine_->core->recovery(); }
+LogCounters EmbeddedLog::counters() const { return engine_->core->counters().read(); }
 
 }  // namespace tidemill::log

@@ -13,12 +13,8 @@
 #include <vector>
 
 #include "log/counters.h"
-#include "log/journal_files.h"
+#include "log/engine.h"
 #include "log/log.h"
-#include "log/recovery.h"
-#include "log/sealed_files.h"
-#include "log/view.h"
-#include "log/watches.h"
 
 namespace tidemill::world {
 class Clock;
@@ -26,8 +22,6 @@ class Disk;
 }  // namespace tidemill::world
 
 namespace tidemill::log {
-
-class LogCore;
 
 struct EmbeddedOptions {
   std::string dir;
@@ -51,17 +45,17 @@ class EmbeddedLog : public Log {
 
   void append(Append append, AppendDone done) override;
   std::size_t append_bytes_max() const override { return options_.group_bytes_max; }
-  Bounds bounds(StreamId stream) const override { return view_.bounds(stream); }
+  Bounds bounds(StreamId stream) const override { return engine_->view.bounds(stream); }
   Result<std::vector<StoredBatch>> read(StreamId stream, Offset from, std::size_t bytes_max) const override {
-    return view_.read(stream, from, bytes_max);
+    return engine_->view.read(stream, from, bytes_max);
   }
   Result<std::optional<StoredBatch>> find_by_time(StreamId stream, std::int64_t time_ms) const override {
-    return view_.find_by_time(stream, time_ms);
+    return engine_->view.find_by_time(stream, time_ms);
   }
-  Jsn durable_jsn() const override { return view_.durable_jsn(); }
-  Result<std::vector<Group>> read_groups(Jsn from, std::size_t bytes_max) const override { return view_.read_groups(from, bytes_max); }
+  Jsn durable_jsn() const override { return engine_->view.durable_jsn(); }
+  Result<std::vector<Group>> read_groups(Jsn from, std::size_t bytes_max) const override { return engine_->view.read_groups(from, bytes_max); }
   std::unique_ptr<Watch> watch(std::vector<StreamId> streams, std::move_only_function<void()> on_advance) override {
-    return watches_.add(std::move(streams), std::move(on_advance));
+    return engine_->watches.add(std::move(streams), std::move(on_advance));
   }
   ProducerId new_producer_id() override;
   Incarnation incarnation() const override { return incarnation_; }
@@ -89,16 +83,13 @@ class EmbeddedLog : public Log {
   void report_fatal();
   void note_refusal();
   void wake();
+  void wake_background();
 
   world::Disk& disk_;
   world::Clock& clock_;
   EmbeddedOptions options_;
   std::shared_ptr<void> lock_;
-  SealedFiles sealed_files_;
-  View view_;
-  SpareMaker spare_maker_;
-  Watches watches_;
-  std::unique_ptr<LogCore> core_;  // the log thread's alone once that runs
+  std::unique_ptr<Engine> engine_;  // its core is the log thread's alone once that runs
   Incarnation incarnation_;
   std::uint64_t producer_ids_of_ = 0;  // the upper half of this run's producer ids
   std::atomic<std::uint32_t> producer_ids_{0};
@@ -117,7 +108,7 @@ class EmbeddedLog : public Log {
 
   std::mutex background_mutex_;
   std::condition_variable background_wake_;
-  bool spare_wanted_ = false;
+  bool background_work_ = true;
   bool background_stopping_ = false;
 
   std::thread thread_;

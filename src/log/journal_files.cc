@@ -11,6 +11,7 @@ namespace {
 
 constexpr std::uint64_t piece_bytes = 1u << 20;
 constexpr std::uint64_t sync_every_bytes = 8u << 20;  // so that the log's own syncs never wait for all of it
+constexpr std::size_t used_kept = 3;
 constexpr std::string_view extension = ".journal";
 
 }  // namespace
@@ -42,8 +43,25 @@ std::optional<Result<PreparedFile>> SpareMaker::take() {
   return std::exchange(finished_, std::nullopt);
 }
 
+void SpareMaker::offer(std::uint64_t number) {
+  std::lock_guard hold(mutex_);
+  used_.push_back(number);
+}
+
+// More than a few used files are not worth their room.
+bool SpareMaker::drop_surplus() {
+  std::unique_lock hold(mutex_);
+  if (used_.size() <= used_kept) return false;
+  auto number = used_.front();
+  used_.pop_front();
+  hold.unlock();
+  (void)disk_.remove(journal_path(dir_, number));  // one that stays is offered again by the next start
+  return true;
+}
+
 bool SpareMaker::step() {
   if (!making_) {
+    if (drop_surplus()) return true;
     std::lock_guard hold(mutex_);
     making_ = std::exchange(wanted_, std::nullopt);
     if (!making_) return false;
@@ -86,7 +104,34 @@ Result<bool> SpareMaker::advance() {
   return false;
 }
 
+// Takes a used file, when there is one of the right size.
+Result<bool> SpareMaker::begin_with_used() {
+  std::optional<std::uint64_t> number;
+  {
+    std::lock_guard hold(mutex_);
+    if (used_.empty()) return false;
+    number = used_.front();
+    used_.pop_front();
+  }
+  auto old = journal_path(dir_, *number);
+  auto path = journal_path(dir_, making_->number) + ".tmp";
+  auto file = disk_.open(old, world::Open::write);
+  if (!file) return false;  // it may be gone
+  TRY_ASSIGN(bytes, (*file)->size());
+  if (bytes != making_->file_bytes) {
+    TRY(disk_.remove(old));
+    return false;
+  }
+  TRY(disk_.rename(old, path));
+  TRY((*file)->write_at(0, as_bytes(encode_file_header(*making_))));
+  file_ = std::move(*file);
+  written_ = synced_ = bytes;
+  return true;
+}
+
 Result<void> SpareMaker::begin() {
+  TRY_ASSIGN(reused, begin_with_used());
+  if (reused) return {};
   auto path = journal_path(dir_, making_->number) + ".tmp";
   TRY_ASSIGN(file, disk_.open(path, world::Open::create));
   TRY(file->truncate(0));

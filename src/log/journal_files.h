@@ -1,10 +1,12 @@
 // The files of a journal: their names, and the one that is made ahead.
 //
 // SpareMaker prepares the next file so that a full disk is met here and nowhere else: header and zeros are written to NAME.tmp in
-// small steps, synced, renamed, and the folder synced; only then does the log know of it. One thread calls step() (the background
+// small steps, synced, renamed, and the folder synced; only then does the log know of it. A file that is not needed any more saves the
+// zeros: it is renamed to NAME.tmp and gets a new header; what lies behind it has another salt, and says nothing. One thread calls step() (the background
 // thread, or a test by hand); the log core calls want() and take(). Files are only ever replaced, never shrunk.
 #pragma once
 
+#include <deque>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -33,6 +35,8 @@ class SpareMaker {
 
   // Asks for a file like this; an earlier wish is forgotten, and what was made for it is never handed out.
   void want(FileHeader header);
+  // A journal file that nobody needs any more: its blocks become the next one of the same size, or it goes. Any thread.
+  void offer(std::uint64_t number);
   // Called after each want(), on its thread; set before the first one.
   void on_want(std::move_only_function<void()> call) { on_want_ = std::move(call); }
   // Does a piece of the work (at most 1 MiB of writing); false when there is nothing to do.
@@ -43,6 +47,8 @@ class SpareMaker {
  private:
   Result<bool> advance();
   Result<void> begin();
+  Result<bool> begin_with_used();
+  bool drop_surplus();
   Result<void> finish();
   void end(Result<PreparedFile> result);
 
@@ -52,6 +58,7 @@ class SpareMaker {
   std::mutex mutex_;
   std::optional<FileHeader> wanted_;
   std::optional<Result<PreparedFile>> finished_;
+  std::deque<std::uint64_t> used_;
   // Below: the stepping thread's alone.
   std::optional<FileHeader> making_;
   std::shared_ptr<world::File> file_;

@@ -94,30 +94,83 @@ Footer make_seal(SealedFiles& sealed, std::uint64_t number, FileReplay& replay, 
   return footer;
 }
 
+// The seal of a file of which nothing but the file is known: offsets are taken as its groups say them. Everything in it was durable.
+Footer seal_alone(SealedFiles& sealed, std::uint64_t number, FileScan& scan, Jsn first, Jsn next, RecoveryReport& report) {
+  Recovered state;
+  state.damaged = true;
+  state.next = first;
+  auto replay = Replay(state, RecoveryFlaw::none).read(scan, number, true, next);
+  auto& found = state.report.corruption;
+  std::move(found.begin(), found.end(), std::back_inserter(report.corruption));
+  return make_seal(sealed, number, replay, scan, state);
+}
+
+template <class Row, class Call>
+Result<void> for_each_row(TableReader& reader, std::size_t table, Call call) {
+  for (TableCursor<Row> rows(reader, table);; rows.next()) {
+    TRY_ASSIGN(row, rows.peek());
+    if (!row) return {};
+    call(*row);
+  }
+}
+
 class Recovery {
  public:
   Recovery(world::Disk& disk, const std::string& dir, SealedFiles& sealed, RecoveryFlaw flaw)
       : disk_(disk), dir_(dir), sealed_(sealed), flaw_(flaw) {}
 
   Result<Recovered> run() {
+    TRY(load_state());
     TRY(find_files());
     auto first_unsealed = behind_newest_seal();
     TRY(merge_sealed(first_unsealed));
     TRY(replay_rest(first_unsealed));
     for (auto& [id, s] : state_.salvaged) state_.streams[id].merge(s);
     state_.incarnation = std::max(state_.incarnation, mentioned_);
+    find_tiers();
     state_.report.incarnation = state_.incarnation;
     state_.report.leader_epoch = state_.leader_epoch;
     return std::move(state_);
   }
 
  private:
+  // Manifest and checkpoint: what is known without the journal.
+  Result<void> load_state() {
+    TRY_ASSIGN(manifest, read_manifest(disk_, dir_, state_.manifest_damaged));
+    if (manifest) state_.manifest = std::move(*manifest);
+    auto reader = TableReader::open(disk_, checkpoint_path(dir_));
+    if (!reader && reader.error().code == Code::not_found) return {};
+    if (!reader) return reader.error();
+    state_.checkpoint = facts_of(*reader);
+    state_.streams.reserve(state_.checkpoint.streams);
+    TRY(for_each_row<StreamRow>(*reader, 0, [&](auto& row) { state_.streams[row.stream] = row.state; }));
+    TRY(for_each_row<ProducerRow>(*reader, 1, [&](auto& row) { state_.producers.merge(row.key, row.window); }));
+    state_.next = state_.checkpoint.next;
+    state_.incarnation = state_.checkpoint.incarnation;
+    state_.leader_epoch = state_.checkpoint.leader_epoch;
+    state_.clean = false;
+    return {};
+  }
+
+  // Files that are sorted need not be read: they are kept only for their deltas.
+  void find_tiers() {
+    state_.tiers.runs = runs_of(state_.manifest.segments);
+    state_.tiers.first_group = state_.manifest.sorted;
+    for (auto& footer : state_.sealed)
+      if (footer.next_jsn > state_.manifest.sorted) state_.tiers.sealed.emplace_back(footer);
+  }
+
   Result<void> find_files() {
+    TRY(report_missing_segments());
     TRY_ASSIGN(names, disk_.list(journal_folder(dir_)));
-    std::uint64_t expected = 1;
+    auto expected = state_.manifest.first_file;
     for (auto& name : names) {
       auto number = number_of_journal_name(name);
       if (!number) continue;
+      if (*number < state_.manifest.first_file) {
+        state_.leftover_files.push_back(*number);
+        continue;
+      }
       TRY_ASSIGN(known, inspect(disk_, dir_, *number));
       if (*number != expected) report_missing(expected, *number);
       if (!known.header) report(*number, 0, block_bytes, "the file's header fails its checksum");
@@ -129,6 +182,15 @@ class Recovery {
     }
     state_.report.files = files_.size();
     state_.next_number = expected;
+    return {};
+  }
+
+  Result<void> report_missing_segments() {
+    if (state_.manifest.segments.empty()) return {};
+    TRY_ASSIGN(names, disk_.list(segments_folder(dir_)));
+    for (auto& segment : state_.manifest.segments)
+      if (!std::binary_search(names.begin(), names.end(), segment_name(segment.number)))
+        report(segment.number, 0, segment.file_bytes, fmt::format("segment {} is missing", segment_name(segment.number)));
     return {};
   }
 
@@ -174,7 +236,7 @@ class Recovery {
   }
 
   void note_missing_files(std::size_t i, Recovered& state) const {
-    if (files_[i].number != (i == 0 ? 1 : files_[i - 1].number + 1)) state.damaged = true;
+    if (files_[i].number != (i == 0 ? state_.manifest.first_file : files_[i - 1].number + 1)) state.damaged = true;
   }
 
   // Gives a file that has no good seal one that lives in memory.
@@ -203,10 +265,28 @@ class Recovery {
   // is missing, or whose delta is damaged, is made again.
   Result<void> merge_sealed(std::size_t count) {
     for (std::size_t i = 0; i < count; ++i) {
+      if (files_[i].number <= state_.checkpoint.journal_file) {
+        TRY(keep_covered(files_[i]));
+        continue;
+      }
       note_missing_files(i, state_);
       if (files_[i].footer && merge_delta(sealed_, *files_[i].footer, state_)) state_.sealed.push_back(*files_[i].footer);
       else TRY(rebuild(i, state_));
     }
+    return {};
+  }
+
+  // Of a file that the checkpoint covers only the index is of interest, which may have to be made again.
+  Result<void> keep_covered(Known& known) {
+    if (known.footer) {
+      state_.sealed.push_back(*known.footer);
+      return {};
+    }
+    TRY_ASSIGN(scan, scan_of(known));
+    auto first = scan.next(block_bytes);
+    if (!first) return {};  // nothing in it can be read; that it is missing shows when somebody reads it
+    state_.sealed.push_back(seal_alone(sealed_, known.number, scan, first->group.header.jsn, state_.checkpoint.next, state_.report));
+    ++state_.report.seals_rebuilt;
     return {};
   }
 
@@ -254,17 +334,12 @@ Result<Recovered> recover(world::Disk& disk, const std::string& dir, SealedFiles
   return Recovery(disk, dir, sealed_files, flaw).run();
 }
 
-Result<void> rebuild_seal(SealedFiles& sealed_files, const std::vector<Footer>& sealed, std::size_t index) {
-  if (sealed_files.is_rebuilt(sealed[index].number)) return {};
-  auto& seal = sealed[index];
+Result<void> rebuild_seal(SealedFiles& sealed_files, const Footer& seal) {
+  if (sealed_files.is_rebuilt(seal.number)) return {};
   TRY_ASSIGN(file, sealed_files.file(seal.number));
   FileScan scan(*file, seal.data_end, seal.salt);
-  Recovered state;  // of what came before nothing is known, so offsets are taken as the groups say them
-  state.damaged = true;
-  state.next = seal.first_jsn;
-  state.leader_epoch = seal.leader_epoch;
-  auto replay = Replay(state, RecoveryFlaw::none).read(scan, seal.number, true, seal.next_jsn);
-  make_seal(sealed_files, seal.number, replay, scan, state);
+  RecoveryReport unused;
+  seal_alone(sealed_files, seal.number, scan, seal.first_jsn, seal.next_jsn, unused);
   return {};
 }
 

@@ -5,8 +5,8 @@
 //     the rest is served; its batches' offsets stay taken
 //   - above it is tail: dropped, and the leader epoch rises; it rises as well for damage that no start has seen before
 //   - a file that is shorter than it was made has lost its end: it is closed, and no JSN that it may have held is used again
-//   - the seals' deltas give the state up to the newest good one; of the files behind it the groups are read. A seal that fails a
-//     checksum is rebuilt from the data, never believed
+//   - the checkpoint and the seals' deltas behind it give the state up to the newest good seal; of the files behind that the groups
+//     are read. A seal that fails a checksum is rebuilt from the data, never believed
 // Recovery writes nothing, so it can be repeated; it fails only when the folder cannot be read or its format is newer.
 #pragma once
 
@@ -14,10 +14,12 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "log/checkpoint.h"
 #include "log/journal_files.h"
 #include "log/producers.h"
 #include "log/seal.h"
 #include "log/sealed_files.h"
+#include "log/tiers.h"
 
 namespace tidemill::log {
 
@@ -64,6 +66,7 @@ struct OpenFile {
   std::uint64_t bytes = 0;
   std::uint64_t position = block_bytes;  // where the next group goes
   std::shared_ptr<world::File> file;
+  Hold held = new_hold();
 };
 
 struct Recovered {
@@ -73,7 +76,12 @@ struct Recovered {
   Jsn durable;              // highest that any good group mentions
   Incarnation incarnation;  // highest seen
   std::int32_t leader_epoch = 0;
-  std::vector<Footer> sealed;  // by number; rebuilt ones included
+  Manifest manifest;
+  bool manifest_damaged = false;     // in one of its halves: to be written again
+  CheckpointFacts checkpoint;
+  std::vector<Footer> sealed;        // by number; rebuilt ones included, and those that are sorted already
+  std::vector<std::uint64_t> leftover_files;  // of the journal, sorted and covered: to be used again
+  Tiers tiers;
   std::optional<OpenFile> open;
   OpenRows rows;  // of the open file
   std::vector<PreparedFile> spares;  // by number, all behind the open file
@@ -94,6 +102,6 @@ struct Recovered {
 Result<Recovered> recover(world::Disk& disk, const std::string& dir, SealedFiles& sealed_files, RecoveryFlaw flaw = RecoveryFlaw::none);
 
 // Makes the pages of a sealed file again, in memory, after one of them failed its checksum.
-Result<void> rebuild_seal(SealedFiles& sealed_files, const std::vector<Footer>& sealed, std::size_t index);
+Result<void> rebuild_seal(SealedFiles& sealed_files, const Footer& seal);
 
 }  // namespace tidemill::log

@@ -18,22 +18,33 @@ Table encode_table(const std::vector<Row>& rows, std::uint64_t start, std::uint6
   for (std::size_t first = 0, number = 0; first < rows.size(); first += rows_per_page<Row>, ++number) {
     auto count = std::min<std::size_t>(rows_per_page<Row>, rows.size() - first);
     ByteWriter page;
-    page.reserve(block_bytes);
-    page.le<std::uint32_t>(0);
-    page.le(static_cast<std::uint16_t>(Row::kind));
-    page.le(static_cast<std::uint16_t>(count));
-    page.le(static_cast<std::uint32_t>(number));
-    page.le<std::uint32_t>(0);
-    page.le(salt);
+    begin_page(page, Row::kind, static_cast<std::uint32_t>(number), salt);
     for (std::size_t i = 0; i < count; ++i) put_row(page, rows[first + i]);
-    page.zeros(block_bytes - page.size());
-    page.patch_le(0, crc32c(as_bytes(page.view().substr(4))));
+    end_page(page, count);
     out += page.view();
   }
   return table;
 }
 
 }  // namespace
+
+void begin_page(ByteWriter& page, PageKind kind, std::uint32_t number, std::uint64_t salt) {
+  page.clear();
+  page.reserve(block_bytes);
+  page.le<std::uint32_t>(0);
+  page.le(static_cast<std::uint16_t>(kind));
+  page.le<std::uint16_t>(0);
+  page.le(number);
+  page.le<std::uint32_t>(0);
+  page.le(salt);
+}
+
+void end_page(ByteWriter& page, std::uint64_t rows) {
+  constexpr std::size_t rows_at = 6, crc_end = 4;
+  page.patch_le(rows_at, static_cast<std::uint16_t>(rows));
+  page.zeros(block_bytes - page.size());
+  page.patch_le(0, crc32c(as_bytes(page.view().substr(crc_end))));
+}
 
 void put_row(ByteWriter& out, const BatchRow& row) {
   out.le(row.stream.value);

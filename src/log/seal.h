@@ -77,6 +77,10 @@ constexpr std::uint64_t rows_per_page = (block_bytes - page_header_bytes) / Row:
 template <class Row>
 constexpr std::uint64_t pages_for(std::uint64_t rows) { return (rows + rows_per_page<Row> - 1) / rows_per_page<Row>; }
 
+// Around the rows of one page: its header; then zeros to its end, and the checksum over all.
+void begin_page(ByteWriter& page, PageKind kind, std::uint32_t number, std::uint64_t salt);
+void end_page(ByteWriter& page, std::uint64_t rows);
+
 struct Table {
   std::uint64_t position = 0;  // of its first page in the file
   std::uint64_t rows = 0;

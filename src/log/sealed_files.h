@@ -5,13 +5,13 @@
 // gets Code::corrupt, and reads again by current().
 #pragma once
 
-#include <list>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
 #include <unordered_map>
 
+#include "log/paged_files.h"
 #include "log/seal.h"
 #include "world/disk.h"
 
@@ -19,10 +19,12 @@ namespace tidemill::log {
 
 class SealedFiles {
  public:
-  SealedFiles(world::Disk& disk, std::string dir) : disk_(disk), dir_(std::move(dir)) {}
+  SealedFiles(world::Disk& disk, std::string dir);
 
-  Result<std::shared_ptr<world::File>> file(std::uint64_t number);
-  void remember_file(std::uint64_t number, std::shared_ptr<world::File> file);
+  Result<std::shared_ptr<world::File>> file(std::uint64_t number) { return files_.file(number); }
+  void remember_file(std::uint64_t number, std::shared_ptr<world::File> file) { files_.remember_file(number, std::move(file)); }
+  // The file is about to be used again, or removed: nobody reads it any more.
+  void forget(std::uint64_t number);
   // `pages` as encode_seal() made them: table positions count from footer.data_end.
   void remember_rebuilt(const Footer& footer, std::string pages);
   bool is_rebuilt(std::uint64_t number) const;
@@ -60,33 +62,19 @@ class SealedFiles {
   Result<std::vector<Row>> all_rows(const Footer& seal);
 
  private:
-  using Page = std::shared_ptr<const std::string>;
-  struct PageKey {
-    std::uint64_t number, position;
-    bool rebuilt;
-    bool operator==(const PageKey&) const = default;
-  };
-  struct PageKeyHash {
-    std::size_t operator()(const PageKey& k) const noexcept { return (k.number * 0x9E3779B97F4A7C15ull) ^ (k.position >> 12); }
-  };
-  static constexpr std::size_t files_max = 128;
-  static constexpr std::size_t pages_max = 4096;  // 16 MiB
-
+  using Page = PagedFiles::Page;
   Result<Page> page(const Footer& seal, PageKind kind, std::uint32_t number);
   struct Rebuilt {
     Footer footer;
-    std::shared_ptr<const std::string> pages;
+    Page pages;              // null: the file's own are used
+    std::uint64_t life = 0;  // how often they were made
   };
-  // Under the lock: what is kept in memory for the file, if anything. Code::corrupt when `seal` is not its footer.
-  Result<std::shared_ptr<const std::string>> rebuilt_pages(const Footer& seal) const;
+  // What is kept in memory for the file, if anything. Code::corrupt when `seal` is not its footer.
+  Result<Rebuilt> rebuilt(const Footer& seal) const;
   Result<Page> load(const Footer& seal, PageKind kind, std::uint32_t number, std::uint64_t position);
 
-  world::Disk& disk_;
-  std::string dir_;
+  PagedFiles files_;
   mutable std::mutex mutex_;
-  std::list<std::pair<std::uint64_t, std::shared_ptr<world::File>>> files_;  // most recently used first
-  std::list<std::pair<PageKey, Page>> pages_;
-  std::unordered_map<PageKey, std::list<std::pair<PageKey, Page>>::iterator, PageKeyHash> page_at_;
   std::vector<std::uint64_t> bad_;
   std::unordered_map<std::uint64_t, Rebuilt> rebuilt_;
 };

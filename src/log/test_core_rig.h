@@ -2,7 +2,7 @@
 #pragma once
 
 #include "base/check.h"
-#include "log/core.h"
+#include "log/engine.h"
 #include "log/test_batches.h"
 #include "world/simulated_disk.h"
 
@@ -19,23 +19,14 @@ struct CoreRig {
   world::SimulatedDisk disk{1};
   RigClock clock;
   CoreOptions options{.dir = "data", .journal_file_bytes = 128 << 10, .group_bytes_max = 32 << 10, .batch_bytes_max = 48 << 10};
-  struct Parts {
-    SealedFiles sealed;
-    View view;
-    SpareMaker maker;
-    Watches watches;
-    std::unique_ptr<LogCore> core;
-    Parts(world::Disk& d, const std::string& dir, std::size_t cache) : sealed(d, dir), view(sealed, cache), maker(d, dir) {}
-  };
-  std::unique_ptr<Parts> parts;
+  KeeperOptions keeping;
+  std::unique_ptr<Engine> parts;
   std::size_t cache_bytes = 0;  // so that reads come from the disk
 
   Result<void> open() {
     parts.reset();
-    auto fresh = std::make_unique<Parts>(disk, options.dir, cache_bytes);
-    TRY_ASSIGN(core, LogCore::open(disk, clock, options, fresh->sealed, fresh->view, fresh->maker, fresh->watches));
-    fresh->core = std::move(core);
-    parts = std::move(fresh);
+    TRY_ASSIGN(opened, Engine::open(disk, clock, options, keeping, cache_bytes));
+    parts = std::move(opened);
     make_spare();
     return {};
   }
@@ -47,12 +38,12 @@ struct CoreRig {
     return open();
   }
   void make_spare() {
-    while (parts->maker.step() || parts->core->pump()) {}
+    while (parts->background_step() || parts->core->pump()) {}
   }
   Result<Appended> put(Append append) {
     std::optional<Result<Appended>> answer;
     parts->core->submit(std::move(append), [&](Result<Appended> r) { answer = std::move(r); });
-    while (!answer && (parts->core->pump() || parts->maker.step())) {}
+    while (!answer && (parts->core->pump() || parts->background_step())) {}
     if (!answer) parts->core->stop();
     return *answer;
   }

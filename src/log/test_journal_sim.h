@@ -11,7 +11,7 @@
 #include <random>
 #include <set>
 
-#include "log/core.h"
+#include "log/engine.h"
 #include "log/test_batches.h"
 #include "world/simulated_disk.h"
 
@@ -31,6 +31,9 @@ class JournalSim {
     options_.group_bytes_max = block_bytes * (2 + random_() % 14);
     options_.batch_bytes_max = 96 << 10;
     options_.flaw = flaw;
+    keeping_.sort_bytes = options_.journal_file_bytes * (1 + random_() % 3);
+    keeping_.segment_bytes_max = block_bytes * (8 + random_() % 60);
+    keeping_.merge_runs = 2 + random_() % 3;
     bool relaxed = random_() % 2 == 0;  // then tails are long
     relaxed_percent_ = relaxed ? 97 : 30;
     idempotent_percent_ = relaxed ? 5 : 30;
@@ -47,7 +50,7 @@ class JournalSim {
 
   std::uint64_t trace() const { return disk_.trace(); }
   struct Seen {
-    std::uint64_t seals = 0, tails = 0, recoveries = 0, batches = 0, duplicates = 0, full = 0, kills = 0, crashed_opens = 0, survived = 0, lost = 0, unstarted = 0;
+    std::uint64_t sorted = 0, merged = 0, checkpoints = 0, reused = 0, seals = 0, tails = 0, recoveries = 0, batches = 0, duplicates = 0, full = 0, kills = 0, crashed_opens = 0, survived = 0, lost = 0, unstarted = 0;
   };
   const Seen& seen() const { return seen_; }
 
@@ -73,14 +76,6 @@ class JournalSim {
     Jsn jsn;
     std::uint32_t index = 0;
     Offset end() const { return base + record::read_header(batch.bytes())->records_count; }
-  };
-  struct Engine {
-    SealedFiles sealed;
-    View view;
-    SpareMaker maker;
-    Watches watches;
-    std::unique_ptr<LogCore> core;
-    Engine(world::Disk& disk, const std::string& dir, std::size_t cache) : sealed(disk, dir), view(sealed, cache), maker(disk, dir) {}
   };
 
   std::uint64_t below(std::uint64_t n) { return random_() % n; }
@@ -119,6 +114,9 @@ class JournalSim {
   void end() {
     if (engine_) {
       seen_.seals += engine_->core->counters().files_sealed;
+      auto& kept = engine_->keeper.counters();
+      seen_.sorted += kept.files_sorted, seen_.merged += kept.runs_merged, seen_.checkpoints += kept.checkpoints, seen_.reused += kept.files_reused;
+      if (kept.damaged > 0) broke("the keeper found damage where there is none");
       // One that a full disk kept from starting was never durable, and nothing was appended under it.
       if (engine_->core->run_started()) incarnation_ = engine_->core->incarnation();
       else ++seen_.unstarted;
@@ -133,15 +131,13 @@ class JournalSim {
   }
 
   bool open() {
-    engine_ = std::make_unique<Engine>(disk_, options_.dir, below(2) * 40'000);
-    auto core = LogCore::open(disk_, clock_, options_, engine_->sealed, engine_->view, engine_->maker, engine_->watches);
-    if (!core) {
-      if (!disk_.stopped()) broke("recovery failed: " + core.error().text());
+    auto opened = Engine::open(disk_, clock_, options_, keeping_, below(2) * 40'000);
+    if (!opened) {
+      if (!disk_.stopped()) broke("recovery failed: " + opened.error().text());
       ++seen_.crashed_opens;
-      engine_.reset();
       return false;
     }
-    engine_->core = std::move(*core);
+    engine_ = std::move(*opened);
     ++seen_.recoveries;
     return true;
   }
@@ -157,7 +153,7 @@ class JournalSim {
     else if (what < 60) resend_known();
     else if (what < 70) clock_.ns += static_cast<std::int64_t>(below(15)) * 1'000'000;
     else if (what < 72) disk_.limit_space(0), clock_.ns += 1'000'000'000;
-    else if (what < 82) engine_->maker.step();
+    else if (what < 90) for (auto n = below(10); n > 0; --n) engine_->background_step();
     else while (engine_->core->pump()) {}
     if (chance(short_lives_ ? 90 : 50)) engine_->core->pump();
     note_served();
@@ -231,7 +227,7 @@ class JournalSim {
       ++seen_.duplicates;
       if (!answer->duplicate || answer->base_offsets[0] != expected) broke("a batch sent again was not recognised");
     });
-    while (!answered && (engine_->core->pump() || engine_->maker.step())) {}
+    while (!answered && (engine_->core->pump() || engine_->background_step())) {}
     if (!answered) engine_->core->stop();  // the callback must not outlive this call
   }
 
@@ -378,7 +374,11 @@ class JournalSim {
   void verify_groups(const Found& found) {
     std::map<StreamId, std::size_t> next;
     std::size_t total = 0;
-    for (Jsn jsn{1}; jsn <= engine_->view.durable_jsn();) {
+    auto first = engine_->view.tiers()->first_group;
+    for (auto& [stream, batches] : found)
+      for (auto& b : batches)
+        if (b.jsn < first) ++next[stream], ++total;
+    for (auto jsn = first; jsn <= engine_->view.durable_jsn();) {
       auto groups = engine_->view.read_groups(jsn, 30'000);
       if (!groups || groups->empty()) {
         if (!disk_.stopped()) broke(fmt::format("group {} cannot be read", jsn.value));
@@ -415,6 +415,7 @@ class JournalSim {
   world::SimulatedDisk disk_;
   SimClock clock_;
   CoreOptions options_;
+  KeeperOptions keeping_;
   std::uint64_t relaxed_percent_, idempotent_percent_;
   bool short_lives_;
   int life_ = 0;

@@ -2,7 +2,7 @@
 // simulations of what follows a log. A crash is the disk's; open() again is the next start.
 #pragma once
 
-#include "log/core.h"
+#include "log/engine.h"
 #include "log/test_batches.h"
 #include "world/disk.h"
 
@@ -14,17 +14,15 @@ class SteppedLog : public Log {
 
   Result<void> open() {
     engine_.reset();
-    auto fresh = std::make_unique<Engine>(disk_, options_.dir);
-    TRY_ASSIGN(core, LogCore::open(disk_, clock_, options_, fresh->sealed, fresh->view, fresh->maker, fresh->watches));
-    fresh->core = std::move(core);
-    engine_ = std::move(fresh);
+    TRY_ASSIGN(opened, Engine::open(disk_, clock_, options_, {}, 0));
+    engine_ = std::move(opened);
     settle();
     return {};
   }
   void close() { engine_.reset(); }
   // Does what there is to do, at the time that it is.
   void settle() {
-    while (engine_->core->pump() || engine_->maker.step()) {}
+    while (engine_->core->pump() || engine_->background_step()) {}
   }
   const LogCore& core() const { return *engine_->core; }
 
@@ -49,15 +47,6 @@ class SteppedLog : public Log {
   Incarnation incarnation() const override { return engine_->core->incarnation(); }
 
  private:
-  struct Engine {
-    SealedFiles sealed;
-    View view;
-    SpareMaker maker;
-    Watches watches;
-    std::unique_ptr<LogCore> core;
-    Engine(world::Disk& disk, const std::string& dir) : sealed(disk, dir), view(sealed, 0), maker(disk, dir) {}
-  };
-
   world::Disk& disk_;
   world::Clock& clock_;
   CoreOptions options_;

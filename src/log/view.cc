@@ -32,9 +32,9 @@ Error missing(StreamId stream, Offset from) {
 void View::start(Recovered& recovered, Jsn durable) {
   std::unique_lock hold(mutex_);
   streams_ = std::move(recovered.streams);
-  sealed_ = std::make_shared<const std::vector<Footer>>(recovered.sealed);
+  tiers_ = std::make_shared<const Tiers>(std::move(recovered.tiers));
   rows_ = std::move(recovered.rows);
-  if (recovered.open) open_file_ = recovered.open->file;
+  if (recovered.open) open_file_ = recovered.open->file, open_held_ = recovered.open->held;
   durable_ = durable;
   leader_epoch_ = recovered.leader_epoch;
 }
@@ -68,13 +68,38 @@ void View::trim_cache() {
 }
 
 void View::switch_file(std::optional<Footer> sealed, const OpenFile& next) {
-  auto files = std::make_shared<std::vector<Footer>>(*sealed_);
-  if (sealed) files->push_back(*sealed);
   OpenRows old;  // freed without the lock
   std::unique_lock hold(mutex_);
-  sealed_ = std::move(files);
+  if (sealed) {
+    auto tiers = std::make_shared<Tiers>(*tiers_);
+    tiers->sealed.emplace_back(*sealed, open_held_);
+    tiers_ = std::move(tiers);
+  }
   std::swap(old, rows_);
   open_file_ = next.file;
+  open_held_ = next.held;
+  hold.unlock();
+}
+
+// ---- the background's side
+
+TiersRef View::tiers() const {
+  std::shared_lock hold(mutex_);
+  return tiers_;
+}
+
+StreamKeep View::keep_of(StreamId stream) const {
+  std::shared_lock hold(mutex_);
+  auto* state = streams_.find(stream);
+  return state ? StreamKeep{state->start, state->forgotten} : StreamKeep{};
+}
+
+void View::change_tiers(std::move_only_function<void(Tiers&)> change) {
+  TiersRef old;  // freed without the lock
+  std::unique_lock hold(mutex_);
+  auto tiers = std::make_shared<Tiers>(*tiers_);
+  change(*tiers);
+  old = std::exchange(tiers_, std::move(tiers));
   hold.unlock();
 }
 
@@ -113,7 +138,7 @@ bool View::Collected::add(Piece piece, std::size_t bytes_max) {
 
 View::Piece View::open_piece(std::uint32_t row) const {
   auto& batch = rows_.batches[row];
-  Piece piece{open_file_, rows_.groups[batch.group], batch, {}};
+  Piece piece{open_file_, rows_.groups[batch.group], batch, {}, open_held_};
   if (auto* group = cached(piece.group.jsn)) piece.cached = group->entries[batch.index].batch;
   return piece;
 }
@@ -130,22 +155,21 @@ bool View::collect_open(StreamId stream, std::size_t bytes_max, Collected& into)
   return true;
 }
 
-void View::rebuild_bad_seals(const std::vector<Footer>& sealed) const {
+void View::rebuild_bad_seals(const std::vector<SealedFile>& sealed) const {
   std::lock_guard hold(rebuild_mutex_);
   for (auto number : sealed_files_.take_bad())
-    for (std::size_t i = 0; i < sealed.size(); ++i)
-      if (sealed[i].number == number)
-        (void)rebuild_seal(sealed_files_, sealed, i);  // a failure shows when the page is read again
+    for (auto& seal : sealed)
+      if (seal.number == number) (void)rebuild_seal(sealed_files_, seal);  // a failure shows when the page is read again
 }
 
-Result<View::Piece> View::sealed_piece(const Footer& seal, const BatchRow& row) const {
+Result<View::Piece> View::sealed_piece(const Footer& seal, const BatchRow& row, const Hold& held) const {
   TRY_ASSIGN(group, sealed_files_.row<GroupRow>(seal, row.group));
   TRY_ASSIGN(file, sealed_files_.file(seal.number));
-  return Piece{std::move(file), group, row, {}};
+  return Piece{std::move(file), group, row, {}, held};
 }
 
 // From the one sealed file that holds `into.next`, the first with an end behind it; adds nothing when none does.
-Result<void> View::collect_sealed(const std::vector<Footer>& sealed, StreamId stream, std::size_t bytes_max, Collected& into) const {
+Result<void> View::collect_sealed(const std::vector<SealedFile>& sealed, StreamId stream, std::size_t bytes_max, Collected& into) const {
   for (auto& known : sealed) {
     auto seal = sealed_files_.current(known);
     TRY_ASSIGN(at, sealed_files_.first_row_not<BatchRow>(seal, [&](const BatchRow& r) {
@@ -157,7 +181,7 @@ Result<void> View::collect_sealed(const std::vector<Footer>& sealed, StreamId st
       if (row.stream != stream) break;
       any = true;
       if (row.base > into.next) break;
-      TRY_ASSIGN(piece, sealed_piece(seal, row));
+      TRY_ASSIGN(piece, sealed_piece(seal, row, known.held));
       if (!into.add(std::move(piece), bytes_max)) break;
     }
     if (any) return {};
@@ -169,7 +193,7 @@ Result<std::vector<StoredBatch>> View::read(StreamId stream, Offset from, std::s
   Collected found;
   found.next = from;
   for (Offset end;;) {
-    Sealed sealed;
+    TiersRef tiers;
     {
       std::shared_lock hold(mutex_);
       auto* state = streams_.find(stream);
@@ -179,15 +203,45 @@ Result<std::vector<StoredBatch>> View::read(StreamId stream, Offset from, std::s
       if (from < start || from > end) return offset_out_of_range(from, {start, end, leader_epoch_});
       if (from == end) return std::vector<StoredBatch>{};
       if (collect_open(stream, bytes_max, found)) break;
-      sealed = sealed_;
+      tiers = tiers_;
     }
     auto before = found.next;
-    auto collected = with_good_seals(sealed, [&] { return collect_sealed(*sealed, stream, bytes_max, found); });
+    auto collected = with_good_seals(*tiers, [&] { return collect_sealed(tiers->sealed, stream, bytes_max, found); });
+    if (found.pieces.empty() && !tiers->runs.empty()) return read_runs(*tiers, stream, from, bytes_max);
     if (!collected && found.pieces.empty()) return collected.error();
     if (!collected || found.next == before || found.next == end || found.bytes >= bytes_max) break;
   }
   if (found.pieces.empty()) return missing(stream, from);
   return fetch(found.pieces);
+}
+
+// The run that holds the offset. A stream whose class was changed lies in runs that overlap, so a run that begins later does not end
+// the search.
+Result<std::vector<StoredBatch>> View::read_runs(const Tiers& tiers, StreamId stream, Offset from, std::size_t bytes_max) const {
+  std::optional<Error> damage;
+  for (auto& run : tiers.runs)
+    for (auto& segment : run.segments) {
+      if (!segment.may_hold(stream)) continue;
+      auto read = segment_files_.read(segment, stream, from, bytes_max);
+      if (!read && !damage) damage = read.error().code == Code::not_found ? missing(stream, from) : read.error();
+      if (!read || read->batches.empty()) continue;
+      std::vector<StoredBatch> out;
+      out.reserve(read->batches.size());
+      for (auto& batch : read->batches) out.push_back(std::move(batch.batch));
+      return out;
+    }
+  return damage ? std::move(*damage) : missing(stream, from);
+}
+
+Result<std::optional<StoredBatch>> View::runs_by_time(const Tiers& tiers, StreamId stream, Offset start, std::int64_t time_ms) const {
+  std::optional<StoredBatch> first;
+  for (auto& run : tiers.runs)
+    for (auto& segment : run.segments) {
+      if (!segment.may_hold(stream) || segment.newest_ms < time_ms) continue;
+      TRY_ASSIGN(found, segment_files_.find_by_time(segment, stream, start, time_ms));
+      if (found && (!first || found->batch.base < first->base)) first = std::move(found->batch);
+    }
+  return first;
 }
 
 // One read for neighbours: what a producer sent in a row lies in a row.
@@ -227,7 +281,7 @@ Result<std::vector<StoredBatch>> View::fetch(const Pieces& pieces) const {
   return out;
 }
 
-Result<std::optional<View::Piece>> View::sealed_by_time(const std::vector<Footer>& sealed, StreamId stream, Offset start, std::int64_t time_ms) const {
+Result<std::optional<View::Piece>> View::sealed_by_time(const std::vector<SealedFile>& sealed, StreamId stream, Offset start, std::int64_t time_ms) const {
   for (auto& known : sealed) {
     auto seal = sealed_files_.current(known);
     TRY_ASSIGN(at, sealed_files_.first_row_not<BatchRow>(seal, [&](const BatchRow& r) {
@@ -237,7 +291,7 @@ Result<std::optional<View::Piece>> View::sealed_by_time(const std::vector<Footer
       TRY_ASSIGN(row, sealed_files_.row<BatchRow>(seal, at));
       if (row.stream != stream) break;
       if (row.max_timestamp < time_ms) continue;
-      TRY_ASSIGN(piece, sealed_piece(seal, row));
+      TRY_ASSIGN(piece, sealed_piece(seal, row, known.held));
       return std::optional(std::move(piece));
     }
   }
@@ -246,14 +300,14 @@ Result<std::optional<View::Piece>> View::sealed_by_time(const std::vector<Footer
 
 Result<std::optional<StoredBatch>> View::find_by_time(StreamId stream, std::int64_t time_ms) const {
   std::optional<Piece> found;
-  Sealed sealed;
+  TiersRef tiers;
   Offset start;
   {
     std::shared_lock hold(mutex_);
     auto* state = streams_.find(stream);
     if (!state || state->forgotten || state->max_timestamp < time_ms) return std::optional<StoredBatch>{};
     start = state->start;
-    sealed = sealed_;
+    tiers = tiers_;
     if (auto rows = rows_.by_stream.find(stream); rows != rows_.by_stream.end())
       for (auto row : rows->second)
         if (rows_.batches[row].max_timestamp >= time_ms && rows_.batches[row].end() > start) {
@@ -261,7 +315,9 @@ Result<std::optional<StoredBatch>> View::find_by_time(StreamId stream, std::int6
           break;
         }
   }
-  TRY_ASSIGN(older, with_good_seals(sealed, [&] { return sealed_by_time(*sealed, stream, start, time_ms); }));
+  TRY_ASSIGN(oldest, runs_by_time(*tiers, stream, start, time_ms));
+  if (oldest) return oldest;
+  TRY_ASSIGN(older, with_good_seals(*tiers, [&] { return sealed_by_time(tiers->sealed, stream, start, time_ms); }));
   if (older) found = std::move(older);
   if (!found) return std::optional<StoredBatch>{};
   TRY_ASSIGN(batches, fetch({*found}));
@@ -270,12 +326,16 @@ Result<std::optional<StoredBatch>> View::find_by_time(StreamId stream, std::int6
 
 // ---- groups, for followers
 
-Result<std::pair<std::shared_ptr<const world::File>, GroupRow>> View::find_group(Jsn jsn, const Sealed& sealed) const {
+Result<std::pair<std::shared_ptr<const world::File>, GroupRow>> View::find_group(Jsn jsn, const Tiers& tiers) const {
+  if (jsn < tiers.first_group)
+    return fail(Code::out_of_range, fmt::format("group {} is not kept any more; the first one is {}", jsn.value, tiers.first_group.value),
+                "rebuild the follower from the streams");
+  auto& sealed = tiers.sealed;
   auto lost = [&] {
     return fail(Code::corrupt, fmt::format("group {} is damaged or missing", jsn.value), "rebuild the follower from a later group, and check the disk");
   };
-  auto at = std::upper_bound(sealed->begin(), sealed->end(), jsn, [](Jsn j, const Footer& f) { return j < f.next_jsn; });
-  if (at == sealed->end()) return lost();
+  auto at = std::upper_bound(sealed.begin(), sealed.end(), jsn, [](Jsn j, const Footer& f) { return j < f.next_jsn; });
+  if (at == sealed.end()) return lost();
   auto seal = sealed_files_.current(*at);
   TRY_ASSIGN(index, sealed_files_.first_row_not<GroupRow>(seal, [&](const GroupRow& r) { return r.jsn < jsn; }));
   if (index == seal.table(PageKind::groups).rows) return lost();
@@ -304,7 +364,7 @@ Result<std::vector<Group>> View::read_groups(Jsn from, std::size_t bytes_max) co
   std::vector<Group> out;
   std::size_t bytes = 0;
   for (auto jsn = std::max(from, Jsn{1});; jsn += 1) {
-    Sealed sealed;
+    TiersRef tiers;
     std::shared_ptr<const world::File> file;
     GroupRow row;
     bool open = false;
@@ -317,7 +377,7 @@ Result<std::vector<Group>> View::read_groups(Jsn from, std::size_t bytes_max) co
         out.push_back({jsn, group->incarnation, group->row.time_ms, group->entries, group->marks});
         continue;
       }
-      sealed = sealed_;
+      tiers = tiers_;
       auto at = std::lower_bound(rows_.groups.begin(), rows_.groups.end(), jsn, [](const GroupRow& r, Jsn j) { return r.jsn < j; });
       open = at != rows_.groups.end() && at->jsn == jsn;
       if (open) {
@@ -326,7 +386,7 @@ Result<std::vector<Group>> View::read_groups(Jsn from, std::size_t bytes_max) co
       }
     }
     if (!open) {
-      auto found = with_good_seals(sealed, [&] { return find_group(jsn, sealed); });
+      auto found = with_good_seals(*tiers, [&] { return find_group(jsn, *tiers); });
       if (!found && out.empty()) return found.error();
       if (!found) return out;
       std::tie(file, row) = std::move(*found);

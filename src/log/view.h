@@ -12,6 +12,9 @@
 #include "log/log.h"
 #include "log/recovery.h"
 #include "log/sealed_files.h"
+#include "log/merge.h"
+#include "log/segment_files.h"
+#include "log/tiers.h"
 
 namespace tidemill::log {
 
@@ -27,7 +30,8 @@ struct PublishedGroup {
 
 class View {
  public:
-  View(SealedFiles& sealed_files, std::size_t tail_cache_bytes) : sealed_files_(sealed_files), cache_bytes_max_(tail_cache_bytes) {}
+  View(SealedFiles& sealed_files, SegmentFiles& segment_files, std::size_t tail_cache_bytes)
+      : sealed_files_(sealed_files), segment_files_(segment_files), cache_bytes_max_(tail_cache_bytes) {}
 
   // The core's side; one thread.
   void start(Recovered& recovered, Jsn durable);
@@ -36,6 +40,11 @@ class View {
   // Reading what only the core itself changes needs no lock.
   const StreamTable& streams() const { return streams_; }
   const OpenRows& rows() const { return rows_; }
+
+  // The background's side: changes what is sealed. `change` gets a copy of the tiers as they are then; short, under the lock.
+  void change_tiers(std::move_only_function<void(Tiers&)> change);
+  TiersRef tiers() const;
+  StreamKeep keep_of(StreamId stream) const;
 
   // Anybody's side.
   Bounds bounds(StreamId stream) const;
@@ -46,13 +55,13 @@ class View {
   std::size_t cached_bytes() const;
 
  private:
-  using Sealed = std::shared_ptr<const std::vector<Footer>>;
   // Where one batch is.
   struct Piece {
     std::shared_ptr<const world::File> file;
     GroupRow group;
     BatchRow batch;
     Slice cached;
+    Hold held;  // the file's bytes do not change meanwhile
     std::uint64_t position() const { return group.position + batch.at; }
   };
   using Pieces = std::vector<Piece>;
@@ -66,31 +75,35 @@ class View {
   const PublishedGroup* cached(Jsn jsn) const;
   Piece open_piece(std::uint32_t row) const;
   bool collect_open(StreamId stream, std::size_t bytes_max, Collected& into) const;
-  Result<void> collect_sealed(const std::vector<Footer>& sealed, StreamId stream, std::size_t bytes_max, Collected& into) const;
-  void rebuild_bad_seals(const std::vector<Footer>& sealed) const;
+  Result<void> collect_sealed(const std::vector<SealedFile>& sealed, StreamId stream, std::size_t bytes_max, Collected& into) const;
+  Result<std::vector<StoredBatch>> read_runs(const Tiers& tiers, StreamId stream, Offset from, std::size_t bytes_max) const;
+  Result<std::optional<StoredBatch>> runs_by_time(const Tiers& tiers, StreamId stream, Offset start, std::int64_t time_ms) const;
+  void rebuild_bad_seals(const std::vector<SealedFile>& sealed) const;
   // Reads sealed files; when a seal turns out bad, makes it again from the data and reads once more.
   template <class Read>
-  auto with_good_seals(const Sealed& sealed, Read read) const {
+  auto with_good_seals(const Tiers& tiers, Read read) const {
     auto result = read();
     if (result || result.error().code != Code::corrupt) return result;
-    rebuild_bad_seals(*sealed);
+    rebuild_bad_seals(tiers.sealed);
     return read();
   }
-  Result<Piece> sealed_piece(const Footer& seal, const BatchRow& row) const;
+  Result<Piece> sealed_piece(const Footer& seal, const BatchRow& row, const Hold& held) const;
   Result<std::vector<StoredBatch>> fetch(const Pieces& pieces) const;
-  Result<std::optional<Piece>> sealed_by_time(const std::vector<Footer>& sealed, StreamId stream, Offset start, std::int64_t time_ms) const;
-  Result<std::pair<std::shared_ptr<const world::File>, GroupRow>> find_group(Jsn jsn, const Sealed& sealed) const;
+  Result<std::optional<Piece>> sealed_by_time(const std::vector<SealedFile>& sealed, StreamId stream, Offset start, std::int64_t time_ms) const;
+  Result<std::pair<std::shared_ptr<const world::File>, GroupRow>> find_group(Jsn jsn, const Tiers& tiers) const;
   Result<Group> load_group(const world::File& file, const GroupRow& row) const;
   void trim_cache();
 
   SealedFiles& sealed_files_;
+  SegmentFiles& segment_files_;
   std::size_t cache_bytes_max_;
   mutable std::mutex rebuild_mutex_;
   mutable std::shared_mutex mutex_;
   StreamTable streams_;
-  Sealed sealed_ = std::make_shared<const std::vector<Footer>>();
+  TiersRef tiers_ = std::make_shared<const Tiers>();
   OpenRows rows_;
   std::shared_ptr<world::File> open_file_;
+  Hold open_held_;
   Jsn durable_;
   std::int32_t leader_epoch_ = 0;
   std::deque<PublishedGroup> cache_;  // consecutive JSNs, newest last

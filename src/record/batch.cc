@@ -70,12 +70,19 @@ Result<BatchHeader> read_header(std::span<const std::byte> bytes) {
   return h;
 }
 
-Result<BatchHeader> validate_batch(std::span<const std::byte> bytes) {
+Result<BatchHeader> validate_stored_batch(std::span<const std::byte> bytes) {
   TRY_ASSIGN(h, read_header(bytes));
   auto crc = crc32c(bytes.subspan(crc_start, h.total_bytes() - crc_start));
   if (crc != h.crc)
     return fail(Code::corrupt, fmt::format("record batch: checksum is {:08x}, stored {:08x}", crc, h.crc), "it was damaged on its way: send it again");
   if ((h.attributes & 7) > 4) return fail(Code::unsupported, fmt::format("unknown compression codec {}", h.attributes & 7));
+  if (h.records_count - 1 > h.last_offset_delta)
+    return corrupt(fmt::format("{} records but last offset delta {}", h.records_count, h.last_offset_delta));
+  return h;
+}
+
+Result<BatchHeader> validate_batch(std::span<const std::byte> bytes) {
+  TRY_ASSIGN(h, validate_stored_batch(bytes));
   if (h.records_count < 1 || h.last_offset_delta != h.records_count - 1)
     return corrupt(fmt::format("{} records but last offset delta {}", h.records_count, h.last_offset_delta));
   return h;

@@ -53,6 +53,9 @@ Result<BatchHeader> read_header(std::span<const std::byte> bytes);
 // Checks one batch wholly without decompressing it: header, magic, CRC, codec known, last_offset_delta + 1 == records_count > 0.
 Result<BatchHeader> validate_batch(std::span<const std::byte> bytes);
 
+// The same for a batch that the log holds: compaction may have taken records out of it, all of them even; the offsets stay.
+Result<BatchHeader> validate_stored_batch(std::span<const std::byte> bytes);
+
 // The 16 bytes that replace a stored batch's first 16 on the way to a reader.
 std::string batch_prefix(const BatchHeader& header, Offset base, std::int32_t leader_epoch);
 

@@ -98,7 +98,7 @@ TEST(functions, the_page_in_docs_is_the_one_made_from_the_spec) {
     out << file.rdbuf();
     return out.str();
   };
-  auto made = read(TIDEMILL_SOURCE_DIR "/build/generated/sql/functions.md");
+  auto made = read(TIDEMILL_BINARY_DIR "/generated/sql/functions.md");
   ASSERT_FALSE(made.empty());
   EXPECT_EQ(read(TIDEMILL_SOURCE_DIR "/docs/functions.md"), made) << "copy build/generated/sql/functions.md to docs/";
 }

@@ -1,0 +1,116 @@
+// Keeper: what goes on behind the log's back. Sealed journal files are sorted into segments, the checkpoint follows, files are used
+// again; runs of segments are merged level by level.
+//
+// One thread calls step(), a piece of about a MiB at a time; it never waits. Readers see a change of tiers at once or not at all.
+// Always true, so that a crash at any moment costs nothing:
+//   - a segment is on disk before the manifest names it, and the manifest before anybody reads it
+//   - a journal file is given away only when its groups are in segments, its delta in the checkpoint, and the manifest says so
+//   - nothing is given away or removed while somebody may read it (Hold)
+//   - a file in which damage was found is never used again: it is renamed to NAME.damaged
+#pragma once
+
+#include <atomic>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <set>
+
+#include "log/checkpoint.h"
+#include "log/journal_files.h"
+#include "log/merge.h"
+#include "log/policy.h"
+#include "log/recovery.h"
+#include "log/view.h"
+#include "world/clock.h"
+
+namespace tidemill::log {
+
+struct KeeperOptions {
+  std::string dir;
+  std::uint64_t sort_bytes = 256u << 20;  // sealed files are sorted when there is so much of them
+  std::int64_t sort_after_ms = 600'000;   // or when the first has waited for so long
+  std::uint64_t segment_bytes_max = 1ull << 30;
+  std::size_t merge_runs = 8;             // of one level and class become one of the next
+  ProducerLimits producers;
+};
+
+struct KeeperCounters {
+  std::atomic<std::uint64_t> files_sorted{0}, sorted_bytes{0}, runs_merged{0}, merged_bytes{0}, checkpoints{0}, files_reused{0}, segments_removed{0},
+      damaged{0}, failures{0};
+};
+
+class Keeper {
+ public:
+  Keeper(world::Disk& disk, world::Clock& clock, KeeperOptions options, SealedFiles& sealed_files, SegmentFiles& segment_files, View& view,
+         SpareMaker& spare_maker);
+
+  // What recovery found; before the first step. Removes what no manifest names.
+  Result<void> start(const Recovered& recovered);
+  // Until then every stream is kept for ever.
+  void set_policies(Policies policies);
+
+  // False when there is nothing to do now. A failure is counted and tried again later.
+  bool step();
+  // When there may be something to do although no file was sealed; nullopt: not before one is.
+  std::optional<std::int64_t> next_wakeup_ns() const;
+  // Nothing goes on any more until the next start, and why.
+  const std::optional<Error>& broken() const { return broken_; }
+  const KeeperCounters& counters() const { return counters_; }
+
+ private:
+  struct Retired {
+    std::uint64_t number;
+    std::weak_ptr<const char> held;
+  };
+  Result<bool> advance();
+  Result<bool> begin();
+  void notice_sealed();
+  bool begin_sort();
+  bool begin_merge();
+  bool begin_cover();
+  Result<bool> advance_merge();
+  Result<bool> advance_cover();
+  void finish_merge(MergeReport report);
+  void commit(Manifest next, std::move_only_function<void()> then);
+  Result<bool> try_commit();
+  void change_tiers(const std::vector<SegmentInfo>& made, const std::vector<Run>& replaced);
+  void retire_files();
+  bool give_away();
+  std::unique_ptr<MergeJob> job(std::vector<std::unique_ptr<EntrySource>> sources, std::uint32_t level, Jsn from, Jsn to);
+  void note_damage(const MergeReport& report);
+  Policy policy_of(StreamId stream) const;
+  std::uint64_t random();
+
+  world::Disk& disk_;
+  world::Clock& clock_;
+  KeeperOptions options_;
+  SealedFiles& sealed_files_;
+  SegmentFiles& segment_files_;
+  View& view_;
+  SpareMaker& spare_maker_;
+  mutable std::mutex policies_mutex_;
+  Policies policies_;
+  KeeperCounters counters_;
+  std::optional<Error> broken_;
+  std::int64_t retry_ns_ = 0;
+  std::uint64_t random_state_ = 0;
+
+  Manifest manifest_;
+  bool manifest_damaged_ = false;
+  CheckpointFacts checkpoint_;
+  std::deque<SealedFile> files_;  // sealed, and not given away yet
+  std::int64_t unsorted_since_ns_ = 0;
+  std::set<std::uint64_t> damaged_files_, damaged_segments_;
+
+  std::unique_ptr<MergeJob> merge_;
+  std::vector<SealedFile> sorting_;  // what the job reads: these files, or
+  std::vector<Run> merging_;         // these runs
+  // A disk that refuses to read now may be better later: damage is believed when it is found twice.
+  std::vector<EntryDamage> last_damage_;
+  std::unique_ptr<CheckpointMaker> cover_;
+  std::optional<Manifest> next_manifest_;
+  std::move_only_function<void()> then_;
+  std::deque<Retired> retired_files_, retired_segments_;
+};
+
+}  // namespace tidemill::log
