@@ -53,6 +53,10 @@ class Volume:
     def unmount(self):
         """The processes that used it are gone; what the kernel still holds for them goes in a moment."""
         wait_for("the volume to be free", lambda: subprocess.run(["umount", self.place], capture_output=True, check=True), 10)
+        wait_for("nobody else to have the volume mounted, as in another mount namespace", lambda: not self.loop_devices(), 10)
+
+    def loop_devices(self):
+        return subprocess.run(["losetup", "-j", self.image], capture_output=True, check=True, text=True).stdout
 
     def cut(self, how):
         """Gives the time, by the monotonic clock, at which the power was gone."""
