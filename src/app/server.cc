@@ -101,6 +101,9 @@ Result<void> Server::Inside::open_log() {
                                .group_bytes_max = settings.log_group_bytes_max,
                                .batch_bytes_max = settings.log_batch_bytes_max,
                                .tail_cache_bytes = settings.log_tail_cache_bytes,
+                               .keeping = {.sort_bytes = settings.log_sort_bytes,
+                                           .sort_after_ms = settings.log_sort_after.count(),
+                                           .segment_bytes_max = settings.log_segment_bytes_max},
                                .on_fatal = end_at_once};
   TRY_ASSIGN(opened, log::EmbeddedLog::open(disk, clock, std::move(options)));
   log = std::move(opened);

@@ -44,7 +44,7 @@ Result<void> EmbeddedLog::start() {
   core.journal_file_bytes = whole_blocks(options_.journal_file_bytes);
   core.group_bytes_max = options_.group_bytes_max;
   core.batch_bytes_max = options_.batch_bytes_max;
-  TRY_ASSIGN(opened, Engine::open(disk_, clock_, std::move(core), {}, options_.tail_cache_bytes));
+  TRY_ASSIGN(opened, Engine::open(disk_, clock_, std::move(core), options_.keeping, options_.tail_cache_bytes));
   engine_ = std::move(opened);
   engine_->maker.on_want([this] { wake_background(); });
   incarnation_ = engine_->core->incarnation();
@@ -158,19 +158,33 @@ void EmbeddedLog::report_fatal() {
   if (options_.on_fatal) options_.on_fatal(*engine_->core->fatal());
 }
 
-void EmbeddedLog::run_background() {
+// Waits for work, or until `at`; false when it is time to stop.
+bool EmbeddedLog::wait_for_background_work(std::optional<std::int64_t> at) {
   std::unique_lock hold(background_mutex_);
-  for (;;) {
-    background_wake_.wait(hold, [this] { return background_work_ || background_stopping_; });
-    if (background_stopping_) return;
-    background_work_ = false;
-    hold.unlock();
-    while (engine_->background_step()) {
-      std::lock_guard check(background_mutex_);
-      if (background_stopping_) return;
-    }
-    wake();
-    hold.lock();
+  auto ready = [this] { return background_work_ || background_stopping_; };
+  if (!at) background_wake_.wait(hold, ready);
+  else background_wake_.wait_for(hold, std::chrono::nanoseconds(std::max<std::int64_t>(*at - clock_.monotonic_ns(), 0)), ready);
+  background_work_ = false;
+  return !background_stopping_;
+}
+
+// The next journal file comes first: appends may be waiting for it. Everything else leaves the disk alone for as long as it has used
+// it, while appends go on.
+void EmbeddedLog::run_background() {
+  auto& keeper = engine_->keeper;
+  bool made = false, more = true;
+  std::uint64_t groups = 0;
+  std::optional<std::int64_t> rest_until;
+  while (wait_for_background_work(rest_until ? rest_until : more ? clock_.monotonic_ns() : keeper.next_wakeup_ns())) {
+    while (engine_->maker.step()) made = true;
+    if (std::exchange(made, false)) wake();
+    auto begun = clock_.monotonic_ns();
+    more = keeper.step();
+    auto ended = clock_.monotonic_ns();
+    auto before = std::exchange(groups, engine_->core->counters().groups.load());
+    bool busy = groups != before;
+    rest_until.reset();
+    if (more && busy && !keeper.is_behind()) rest_until = ended + (ended - begun);
   }
 }
 
@@ -189,6 +203,11 @@ void EmbeddedLog::note_refusal() {
 std::optional<Error> EmbeddedLog::refusing() const {
   std::lock_guard hold(refusal_mutex_);
   return refusal_;
+}
+
+void EmbeddedLog::set_policies(Policies policies) {
+  engine_->keeper.set_policies(std::move(policies));
+  wake_background();
 }
 
 const RecoveryReport& EmbeddedLog::recovery() const { return engine_->core->recovery(); }

@@ -1,8 +1,8 @@
-// EmbeddedLog: the log on this machine's disk. A mailbox in front of the LogCore, a thread that runs it, a background thread that
-// makes the next journal file, and the View that readers use from any thread.
+// EmbeddedLog: the log on this machine's disk. A mailbox in front of the LogCore, a thread that runs it, a background thread for the
+// next journal file and the Keeper, and the View that readers use from any thread.
 //
 // Always true: one EmbeddedLog per directory (DIR/lock); every append that was accepted is answered exactly once, also at stop().
-// Files: DIR/journal/*.journal (docs/formats/journal.md) and DIR/lock. Nothing else in DIR is touched.
+// Files: DIR/journal, DIR/segments (docs/formats) and DIR/lock. Nothing else in DIR is touched.
 #pragma once
 
 #include <condition_variable>
@@ -29,6 +29,7 @@ struct EmbeddedOptions {
   std::uint64_t group_bytes_max = 4u << 20;
   std::uint64_t batch_bytes_max = 64u << 20;
   std::size_t tail_cache_bytes = 64u << 20;
+  KeeperOptions keeping;  // without the folder
   std::uint64_t waiting_bytes_max = 256u << 20;  // of appends not yet taken; beyond it they are refused with Code::unavailable
   // Called once, on the log's thread, when a write or sync has failed. Nothing is acknowledged any more: the process should end.
   std::function<void(const Error&)> on_fatal;
@@ -60,7 +61,11 @@ class EmbeddedLog : public Log {
   ProducerId new_producer_id() override;
   Incarnation incarnation() const override { return incarnation_; }
 
+  // Until then every stream is kept for ever.
+  void set_policies(Policies policies);
+
   const RecoveryReport& recovery() const;
+  const KeeperCounters& keeper_counters() const { return engine_->keeper.counters(); }
   LogCounters counters() const;
   // Why data is refused now, with what to do about it: the disk is full, or has failed. Nothing when it is taken. Any thread.
   std::optional<Error> refusing() const;
@@ -76,6 +81,7 @@ class EmbeddedLog : public Log {
   EmbeddedLog(world::Disk& disk, world::Clock& clock, EmbeddedOptions options);
   Result<void> start();
   void run();
+  bool wait_for_background_work(std::optional<std::int64_t> at);
   void run_background();
   bool wait_for_work(bool more);
   void empty_mailbox();

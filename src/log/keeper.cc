@@ -106,7 +106,9 @@ void Keeper::notice_sealed() {
   auto tiers = view_.tiers();
   for (auto& file : tiers->sealed)
     if (files_.empty() || file.number > files_.back().number) files_.push_back(file);
-  bool unsorted = !files_.empty() && !is_sorted(files_.back(), manifest_);
+  unsorted_bytes_ = 0;
+  for (auto& file : files_) unsorted_bytes_ += is_sorted(file, manifest_) ? 0 : file.data_end;
+  bool unsorted = unsorted_bytes_ > 0;
   if (!unsorted) unsorted_since_ns_ = 0;
   else if (unsorted_since_ns_ == 0) unsorted_since_ns_ = clock_.monotonic_ns();
 }

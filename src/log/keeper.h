@@ -53,6 +53,8 @@ class Keeper {
   bool step();
   // When there may be something to do although no file was sealed; nullopt: not before one is.
   std::optional<std::int64_t> next_wakeup_ns() const;
+  // Much more waits to be sorted than should; stepping is more important than being gentle.
+  bool is_behind() const { return unsorted_bytes_ > 4 * options_.sort_bytes; }
   // Nothing goes on any more until the next start, and why.
   const std::optional<Error>& broken() const { return broken_; }
   const KeeperCounters& counters() const { return counters_; }
@@ -99,6 +101,7 @@ class Keeper {
   bool manifest_damaged_ = false;
   CheckpointFacts checkpoint_;
   std::deque<SealedFile> files_;  // sealed, and not given away yet
+  std::uint64_t unsorted_bytes_ = 0;
   std::int64_t unsorted_since_ns_ = 0;
   std::set<std::uint64_t> damaged_files_, damaged_segments_;
 

@@ -14,7 +14,6 @@ void get_row(ByteReader& in, ManifestRow& row) { row.info = get_segment_info(in)
 
 }  // namespace
 
-std::string segments_folder(const std::string& dir) { return dir + "/segments"; }
 std::string manifest_path(const std::string& dir) { return segments_folder(dir) + "/manifest"; }
 
 Result<std::optional<Manifest>> read_manifest(world::Disk& disk, const std::string& dir, bool& repaired) {

@@ -13,7 +13,6 @@
 
 namespace tidemill::log {
 
-std::string segments_folder(const std::string& dir);
 std::string manifest_path(const std::string& dir);
 
 struct Manifest {

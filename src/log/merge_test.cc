@@ -158,7 +158,7 @@ TEST(Merge, nothing_left_makes_no_segment) {
   auto report = rig.merge(std::move(sources));
   ASSERT_TRUE(report);
   EXPECT_TRUE(report->segments.empty());
-  EXPECT_EQ(rig.disk.list(segment_folder(rig.dir))->size(), 1u) << "the source only";
+  EXPECT_EQ(rig.disk.list(segments_folder(rig.dir))->size(), 1u) << "the source only";
 }
 
 TEST(Merge, a_step_is_about_a_MiB) {
@@ -187,7 +187,7 @@ TEST(Merge, a_job_that_is_given_up_leaves_nothing_behind) {
       MergeJob job(rig.disk, rig.settings(), std::move(sources));
       for (int i = 0; i < steps; ++i) ASSERT_TRUE(job.step());
     }
-    EXPECT_EQ(rig.disk.list(segment_folder(rig.dir))->size(), 1u) << steps;
+    EXPECT_EQ(rig.disk.list(segments_folder(rig.dir))->size(), 1u) << steps;
   }
 }
 
@@ -205,7 +205,7 @@ TEST(Merge, a_disk_that_fails_or_is_full_ends_the_job_and_leaves_the_sources) {
     auto report = rig.merge(std::move(sources));
     ASSERT_FALSE(report) << fault;
     EXPECT_EQ(report.error().code, fault <= 6 ? Code::io : Code::full);
-    EXPECT_EQ(rig.disk.list(segment_folder(rig.dir))->size(), 1u) << fault;
+    EXPECT_EQ(rig.disk.list(segments_folder(rig.dir))->size(), 1u) << fault;
   }
 }
 

@@ -13,7 +13,7 @@ constexpr std::string_view header_magic = "TMSEGMNT";
 constexpr std::string_view footer_magic = "TMSEGEND";
 constexpr std::uint32_t segment_version = 1;
 constexpr std::size_t block_crc_end = 12;
-constexpr std::size_t entry_crc_end = 4;
+constexpr std::size_t entry_crc_end = 4, entry_zero_at = 68;
 constexpr std::string_view extension = ".segment";
 
 ByteWriter begin_block(std::string_view magic) {
@@ -80,9 +80,9 @@ bool makes_sense(const SegmentInfo& info) {
 
 }  // namespace
 
-std::string segment_folder(const std::string& dir) { return dir + "/segments"; }
+std::string segments_folder(const std::string& dir) { return dir + "/segments"; }
 std::string segment_name(std::uint64_t number) { return fmt::format("{:016x}{}", number, extension); }
-std::string segment_path(const std::string& dir, std::uint64_t number) { return segment_folder(dir) + "/" + segment_name(number); }
+std::string segment_path(const std::string& dir, std::uint64_t number) { return segments_folder(dir) + "/" + segment_name(number); }
 
 std::optional<std::uint64_t> number_of_segment_name(const std::string& name) {
   if (name.size() != 16 + extension.size() || !name.ends_with(extension)) return std::nullopt;
@@ -181,6 +181,9 @@ std::optional<SegmentEntry> decode_segment_entry(std::span<const std::byte> byte
   entry.length = in.le<std::uint32_t>();
   // Before the checksum, so that looking for an entry at every byte of a damaged part is cheap.
   if (entry.length < record::batch_header_bytes || entry.length > segment_batch_bytes_max) return std::nullopt;
+  std::uint32_t zero = 0;
+  std::memcpy(&zero, bytes.data() + entry_zero_at, sizeof zero);
+  if (zero != 0) return std::nullopt;
   if (crc != entry_crc(bytes, salt, position)) return std::nullopt;
   entry.stream = StreamId{in.le<std::uint64_t>()};
   entry.base = Offset{in.le<std::int64_t>()};

@@ -20,7 +20,7 @@
 
 namespace tidemill::log {
 
-std::string segment_folder(const std::string& dir);
+std::string segments_folder(const std::string& dir);
 std::string segment_name(std::uint64_t number);  // 16 hex digits and .segment
 std::string segment_path(const std::string& dir, std::uint64_t number);
 std::optional<std::uint64_t> number_of_segment_name(const std::string& name);

@@ -220,7 +220,7 @@ TEST(SegmentPowerCut, under_its_name_it_is_whole_whenever_the_power_goes) {
     for (std::uint64_t stop = 1; stop <= 14; ++stop) {
       SegmentRig rig;
       world::SimulatedDisk disk(seed * 100 + stop);
-      ASSERT_TRUE(disk.make_dirs(segment_folder("data")));
+      ASSERT_TRUE(disk.make_dirs(segments_folder("data")));
       disk.stop_at_change(stop);
       Result<SegmentInfo> info = fail(Code::io, "not finished");
       if (auto writer = SegmentWriter::create(disk, "data", rig.identity())) {
@@ -252,7 +252,7 @@ TEST(SegmentFault, a_failing_or_full_disk_leaves_nothing_behind) {
   auto entries = two_MiB();
   for (int fault = 0; fault < 12; ++fault) {
     SegmentRig rig;
-    ASSERT_TRUE(rig.disk.make_dirs(segment_folder("data")));
+    ASSERT_TRUE(rig.disk.make_dirs(segments_folder("data")));
     auto turn = static_cast<std::uint64_t>(fault % 4) + 1;
     if (fault < 3) rig.disk.fail_write(turn);
     else if (fault < 6) rig.disk.fail_sync(turn - (turn == 4 ? 1 : 0));
@@ -260,7 +260,7 @@ TEST(SegmentFault, a_failing_or_full_disk_leaves_nothing_behind) {
     auto info = rig.write(entries);
     EXPECT_FALSE(info) << fault;
     EXPECT_EQ(info.error().code, fault < 6 ? Code::io : Code::full);
-    EXPECT_TRUE(rig.disk.list(segment_folder("data"))->empty()) << fault;
+    EXPECT_TRUE(rig.disk.list(segments_folder("data"))->empty()) << fault;
     rig.disk.limit_space(0);
     EXPECT_TRUE(rig.write(entries)) << "and the next one is made";
   }
@@ -271,9 +271,9 @@ TEST(SegmentFault, a_writer_that_is_given_up_leaves_nothing_behind) {
   {
     auto writer = SegmentWriter::create(rig.disk, rig.dir, rig.identity());
     ASSERT_TRUE((*writer)->add(known_entry(1, 0, 0, batch_of(1, "x")).entry, batch_of(1, "x")));
-    EXPECT_EQ(rig.disk.list(segment_folder("data"))->size(), 1u);
+    EXPECT_EQ(rig.disk.list(segments_folder("data"))->size(), 1u);
   }
-  EXPECT_TRUE(rig.disk.list(segment_folder("data"))->empty());
+  EXPECT_TRUE(rig.disk.list(segments_folder("data"))->empty());
 }
 
 }  // namespace

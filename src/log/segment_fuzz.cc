@@ -67,7 +67,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   auto bytes = segment().bytes;
   scribble(bytes, ByteReader(input));
   world::SimulatedDisk disk(1);
-  CHECK(disk.make_dirs(segment_folder("data")).has_value());
+  CHECK(disk.make_dirs(segments_folder("data")).has_value());
   auto file = disk.open(segment_path("data", 1), world::Open::create);
   CHECK((*file)->write_at(0, as_bytes(bytes)).has_value());
   SegmentFiles files(disk, "data");

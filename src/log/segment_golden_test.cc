@@ -39,7 +39,7 @@ TEST(SegmentGolden, todays_writer_makes_the_same_bytes) {
 
 TEST(SegmentGolden, a_segment_of_version_1_is_read) {
   SegmentRig rig;
-  ASSERT_TRUE(rig.disk.make_dirs(segment_folder(rig.dir)));
+  ASSERT_TRUE(rig.disk.make_dirs(segments_folder(rig.dir)));
   auto bytes = golden_bytes();
   ASSERT_TRUE((*rig.disk.open(rig.path(1), world::Open::create))->write_at(0, as_bytes(bytes)));
   auto info = rig.files.load_info(1);

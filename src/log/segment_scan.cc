@@ -31,13 +31,15 @@ std::span<const std::byte> SegmentScan::bytes(std::uint64_t position, std::uint6
 }
 
 bool SegmentScan::find() {
-  for (;; ++position_) {
-    auto head = bytes(position_, segment_entry_bytes);
-    if (head.size() < segment_entry_bytes) break;
-    if (auto found = decode_segment_entry(head, salt_, position_)) {
-      entry_ = *found;
-      return true;
-    }
+  for (;;) {
+    auto ahead = bytes(position_, segment_entry_bytes);
+    if (ahead.size() < segment_entry_bytes) break;
+    ahead = bytes(position_, window_at_ + window_->size() - position_);  // no further than what is read
+    for (; ahead.size() >= segment_entry_bytes; ahead = ahead.subspan(1), ++position_)
+      if (auto found = decode_segment_entry(ahead, salt_, position_)) {
+        entry_ = *found;
+        return true;
+      }
   }
   position_ = end_;
   return false;

@@ -205,18 +205,6 @@ TEST(Segment, a_number_is_not_used_twice) {
   EXPECT_EQ(rig.write(entries, who).error().code, Code::already_exists);
 }
 
-TEST(Segment, a_start_removes_what_is_unfinished_and_finds_the_rest) {
-  SegmentRig rig;
-  EXPECT_TRUE(clear_unfinished_segments(rig.disk, rig.dir)->empty()) << "no folder yet";
-  KnownEntries entries{known_entry(1, 0, 0, batch_of(1, "x"))};
-  ASSERT_TRUE(rig.write(entries) && rig.write(entries));
-  auto unfinished = SegmentWriter::create(rig.disk, rig.dir, rig.identity());
-  ASSERT_TRUE(rig.disk.open(segment_folder(rig.dir) + "/manifest", world::Open::create));
-  rig.disk.kill();
-  EXPECT_EQ(*clear_unfinished_segments(rig.disk, rig.dir), (std::vector<std::uint64_t>{1, 2}));
-  EXPECT_EQ(rig.disk.list(segment_folder(rig.dir))->size(), 3u) << "two segments, and what is somebody else's";
-}
-
 TEST(Segment, a_removed_segment_is_forgotten) {
   SegmentRig rig;
   KnownEntries entries{known_entry(1, 0, 0, batch_of(1, "x"))};

@@ -25,7 +25,7 @@ Result<std::unique_ptr<SegmentWriter>> SegmentWriter::create(world::Disk& disk, 
 }
 
 Result<void> SegmentWriter::begin() {
-  TRY(disk_.make_dirs(segment_folder(dir_)));
+  TRY(disk_.make_dirs(segments_folder(dir_)));
   TRY_ASSIGN(used, disk_.exists(path()));
   if (used) return fail(Code::already_exists, fmt::format("{} is there already", path()));
   TRY_ASSIGN(file, disk_.open(path() + ".tmp", world::Open::create));
@@ -124,7 +124,7 @@ Result<void> SegmentWriter::settle() {
   if (!buffer_.empty()) TRY(push_out());
   CHECK(written_ == info_.file_bytes, "{} bytes of {}", written_, info_.file_bytes);
   TRY(disk_.rename(path() + ".tmp", path()));
-  auto synced = disk_.sync_dir(segment_folder(dir_));
+  auto synced = disk_.sync_dir(segments_folder(dir_));
   if (!synced) (void)disk_.remove(path());  // nobody will be told of it; a start removes what no manifest names
   return synced;
 }
@@ -133,18 +133,6 @@ void SegmentWriter::abandon() {
   if (!file_) return;
   file_.reset();
   (void)disk_.remove(path() + ".tmp");  // what is left behind by a failure goes at the next start
-}
-
-Result<std::vector<std::uint64_t>> clear_unfinished_segments(world::Disk& disk, const std::string& dir) {
-  std::vector<std::uint64_t> numbers;
-  TRY_ASSIGN(there, disk.exists(segment_folder(dir)));
-  if (!there) return numbers;
-  TRY_ASSIGN(names, disk.list(segment_folder(dir)));
-  for (auto& name : names) {
-    if (auto number = number_of_segment_name(name)) numbers.push_back(*number);
-    else if (name.ends_with(".tmp") && number_of_segment_name(name.substr(0, name.size() - 4))) TRY(disk.remove(segment_folder(dir) + "/" + name));
-  }
-  return numbers;
 }
 
 }  // namespace tidemill::log

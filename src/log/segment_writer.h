@@ -59,7 +59,4 @@ class SegmentWriter {
   Offset last_end_;
 };
 
-// For a start: removes what writers left unfinished, and says which segments are there, by number. No folder is no segments.
-Result<std::vector<std::uint64_t>> clear_unfinished_segments(world::Disk& disk, const std::string& dir);
-
 }  // namespace tidemill::log

@@ -1,5 +1,6 @@
 """Nothing lost, nothing twice: under writers, over kill -9 at any moment, in transactions of any size."""
 
+import os
 import re
 import threading
 
