@@ -151,13 +151,15 @@ def check(server, account, *words, seconds=300):
     return json.loads(done.stdout)
 
 
+# So small that records grow old while a campaign runs: files are sealed, sorted, merged and used again all the time.
+SMALL_FILES = {"log.journal_file_bytes": "1MiB", "log.sort_bytes": "2MiB", "log.sort_after": "100ms", "log.segment_bytes_max": "2MiB"}
 ONLY_KAFKA = {f"{name}.listen": "off" for name in ("registry", "connect", "ksql", "postgres")}
 
 
 def steady_server(settings=None, partitions=4, kind=Server, **more):
-    """A server that keeps its port over all its lives, so that clients find it again, and whose journal files are small."""
+    """A server that keeps its port over all its lives, so that clients find it again, and whose files are small."""
     address = f"127.0.0.1:{free_port()}"
-    return kind({"kafka.listen": address, "kafka.default_partitions": partitions, "log.journal_file_bytes": "4MiB"} | ONLY_KAFKA | (settings or {}), **more)
+    return kind({"kafka.listen": address, "kafka.default_partitions": partitions} | SMALL_FILES | ONLY_KAFKA | (settings or {}), **more)
 
 
 class FaultyServer(Server):
@@ -186,7 +188,7 @@ class FaultyServer(Server):
     def calls(self):
         """What was counted: number, ns, thread, name, path, what was done to it."""
         with contextlib.suppress(FileNotFoundError):
-            lines = (line.split(" ", 4) for line in self.trace_path.read_text().splitlines())
+            lines = (line.split(" ", 4) for line in self.trace_path.read_text().split("\n")[:-1])
             return [(int(n), int(ns), int(thread), name, *rest.rsplit(" ", 1)) for n, ns, thread, name, rest in lines]
         return []
 

@@ -53,7 +53,7 @@ def ends_or_goes_on(server, load, what):
 
 def test_a_failed_write_or_sync_ends_the_process_and_loses_nothing():
     rng = begin("EIO from the N-th write or sync")
-    server = steady_server({"log.journal_file_bytes": "1MiB"}, kind=FaultyServer)
+    server = steady_server(kind=FaultyServer)
     load = Load(server, rate=1000)
     hits = Counter()
     for n in points(length(24, 400), rng):
@@ -108,7 +108,7 @@ def start_again_if_it_refused(server):
 def test_a_disk_that_is_full_at_any_moment_only_makes_writers_wait():
     tries = length(12, 200)
     rng = begin(f"{tries} x ENOSPC")
-    server = steady_server({"log.journal_file_bytes": "1MiB"}, kind=FaultyServer)
+    server = steady_server(kind=FaultyServer)
     load = Load(server, rate=1000)
     hits, refused, slowest = Counter(), 0, 0
     for n in [1, 2, 3] + [rng.randrange(4, 60) for _ in range(tries - 3)]:

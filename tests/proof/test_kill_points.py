@@ -10,7 +10,7 @@ import time
 import urllib.error
 from collections import Counter
 
-from campaign import Account, FaultyServer, LONG, SEED, begin, check, in_parallel, length, memory_directory, say, verifier
+from campaign import Account, FaultyServer, LONG, SEED, SMALL_FILES, begin, check, in_parallel, length, memory_directory, say, verifier
 from harness import wait_for
 
 CALLS = "pwritev,pwrite64,fdatasync,fsync,rename,unlink,ftruncate,fallocate,openat,mkdir"
@@ -20,7 +20,7 @@ STATEMENTS = """
 CREATE STREAM clicks (page VARCHAR, n BIGINT) WITH (KAFKA_TOPIC='clicks', VALUE_FORMAT='JSON', PARTITIONS=1);
 CREATE TABLE pages AS SELECT page, SUM(n) AS n FROM clicks GROUP BY page EMIT CHANGES;
 """
-SETTINGS = {"log.journal_file_bytes": "1MiB", "flow.snapshot_interval_ms": "100", "runtime.shards": "1", "kafka.default_partitions": "1",
+SETTINGS = SMALL_FILES | {"flow.snapshot_interval_ms": "100", "runtime.shards": "1", "kafka.default_partitions": "1",
             "registry.listen": "off", "connect.listen": "off", "postgres.listen": "off", "http.listen": "off"}
 
 
@@ -49,7 +49,8 @@ class Telling:
             self._await(self.server.ready)
             self._make_query()
             self._chapter(self.first_round)
-            self._await(lambda: any(self.server.data.rglob("*.snapshot")))
+            for kind in ("snapshot", "segment"):
+                self._await(lambda: any(self.server.data.rglob(f"*.{kind}")), f"a {kind}, or the server's end")
             self._chapter(self.first_round + ROUNDS)
         except Ended:
             return False

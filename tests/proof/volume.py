@@ -70,17 +70,26 @@ class Volume:
 
 def write_parts(folder, rng: random.Random):
     """Brings parts of the files that were written to last onto the disk, and leaves others in memory: what a disk may do by itself."""
-    recent = sorted((p for p in folder.rglob("*") if p.is_file()), key=lambda p: p.stat().st_mtime_ns)[-3:]
     libc = ctypes.CDLL(None, use_errno=True)
-    for path in recent:
-        fd = os.open(path, os.O_RDWR)
-        at, size = 0, path.stat().st_size
-        while at < size:
-            part = PAGE * rng.choice([1, 1, 1, 2, 4])
-            if rng.random() < 0.5:
-                libc.sync_file_range(fd, ctypes.c_int64(at), ctypes.c_int64(part), WRITE_AND_WAIT)
-            at += part
-        os.close(fd)
+    for path in written_last(folder):
+        with contextlib.suppress(FileNotFoundError):  # the server goes on meanwhile
+            fd = os.open(path, os.O_RDWR)
+            at, size = 0, os.fstat(fd).st_size
+            while at < size:
+                part = PAGE * rng.choice([1, 1, 1, 2, 4])
+                if rng.random() < 0.5:
+                    libc.sync_file_range(fd, ctypes.c_int64(at), ctypes.c_int64(part), WRITE_AND_WAIT)
+                at += part
+            os.close(fd)
+
+
+def written_last(folder, count=4):
+    times = {}
+    for path in folder.rglob("*"):
+        with contextlib.suppress(FileNotFoundError):
+            if path.is_file():
+                times[path] = path.stat().st_mtime_ns
+    return sorted(times, key=times.get)[-count:]
 
 
 def forget_clean_pages(folder):
