@@ -63,6 +63,7 @@ kafka::ProduceResponse::Topic::Partition show(std::int32_t index, const broker::
   out.error_code = produced.refusal.code;
   out.base_offset = produced.base.value;
   out.log_start_offset = produced.log_start.value;
+  out.log_append_time_ms = produced.append_time_ms;
   if (!produced.refusal.message.empty()) out.error_message = produced.refusal.message;
   for (const auto& record : produced.records) out.record_errors.push_back({record.index, record.message});
   return out;
