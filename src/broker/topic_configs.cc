@@ -89,4 +89,6 @@ std::int64_t topic_config_number(const catalog::Topic& topic, std::string_view n
 
 bool compacted(const catalog::Topic& topic) { return topic_config(topic, "cleanup.policy").contains("compact"); }
 
+bool deletes(const catalog::Topic& topic) { return topic_config(topic, "cleanup.policy").contains("delete"); }
+
 }  // namespace tidemill::broker

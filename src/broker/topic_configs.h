@@ -22,5 +22,6 @@ Refusal check_topic_config(std::string_view name, std::optional<std::string_view
 std::string_view topic_config(const catalog::Topic& topic, std::string_view name);
 std::int64_t topic_config_number(const catalog::Topic& topic, std::string_view name);
 bool compacted(const catalog::Topic& topic);
+bool deletes(const catalog::Topic& topic);  // cleanup.policy has delete
 
 }  // namespace tidemill::broker
