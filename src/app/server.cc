@@ -168,7 +168,8 @@ Result<void> Server::Inside::open_kafka() {
                                     .connections_max = settings.kafka_connections_max,
                                     .limits = {.request_bytes_max = settings.kafka_frame_bytes_max,
                                                .in_flight_max = settings.kafka_requests_in_flight_max,
-                                               .idle = settings.kafka_idle_timeout}};
+                                               .idle = settings.kafka_idle_timeout},
+                                    .memory = {.name = "kafka", .bytes_max = settings.kafka_memory_bytes_max, .patience = settings.kafka_stalled_timeout}};
   if (!settings.kafka_advertised.empty()) {
     TRY_ASSIGN(advertised, world::parse_address(settings.kafka_advertised));
     options.advertised = advertised;

@@ -207,7 +207,10 @@ class FaultyServer(Server):
 
 def wait_for_exit(server, seconds, what="the server to end by itself"):
     """Gives the exit code, and by the monotonic clock when it was seen."""
-    wait_for(what, lambda: server.process.poll() is not None, seconds, 0.002)
+    try:
+        wait_for(what, lambda: server.process.poll() is not None, seconds, 0.002)
+    except AssertionError as error:
+        raise AssertionError(f"{error}; the server has said:\n{server.log_text()[-1500:]}") from None
     return server.process.returncode, time.monotonic_ns()
 
 

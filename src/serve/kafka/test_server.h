@@ -47,7 +47,7 @@ struct Report {
 
 class TestServer {
  public:
-  explicit TestServer(broker::Settings settings = {}, KafkaLimits limits = {}) : log(world::real_clock()), shards(1), net(world::real_net()) {
+  explicit TestServer(broker::Settings settings = {}, KafkaLimits limits = {}, runtime::ByteBudgetOptions memory = {.name = "kafka"}) : log(world::real_clock()), shards(1), net(world::real_net()) {
     char pattern[] = "/tmp/tidemill-kafka-XXXXXX";
     folder = ::mkdtemp(pattern);
     auto opened = catalog::Catalog::open(log, world::real_disk(), world::real_clock(), world::real_random(), folder);
@@ -57,6 +57,7 @@ class TestServer {
     KafkaServerOptions options;
     options.address = {"127.0.0.1", 0};
     options.limits = limits;
+    options.memory = std::move(memory);
     options.connections_max = 20;
     options.report = [this](std::string_view event, const world::Address&, const Error& why) { keep(event, why); };
     server = std::make_unique<KafkaServer>(*net, shards, *broker, std::move(options));
