@@ -116,7 +116,9 @@ Result<void> Server::Inside::open_log() {
                                .tail_cache_bytes = settings.log_tail_cache_bytes,
                                .keeping = {.sort_bytes = settings.log_sort_bytes,
                                            .sort_after_ms = settings.log_sort_after.count(),
-                                           .segment_bytes_max = settings.log_segment_bytes_max},
+                                           .segment_bytes_max = settings.log_segment_bytes_max,
+                                           .sweep_interval_ms = settings.log_sweep_interval.count(),
+                                           .delete_after_ms = settings.log_delete_after.count()},
                                .on_fatal = end_at_once};
   TRY_ASSIGN(opened, log::EmbeddedLog::open(disk, clock, std::move(options)));
   log = std::move(opened);
