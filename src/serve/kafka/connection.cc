@@ -176,8 +176,10 @@ Task<Result<void>> KafkaConnection::write_reply(std::vector<Slice> parts) {
   auto left = bytes_of(parts);
   auto& held = session_.answer_held;
   if (left > held) holding_->take_anyway(left - held), held = left;
+  bool small = left <= Pieces::piece_bytes;
   Pieces pieces(std::move(parts));
   while (!pieces.done() && !closed_) {
+    if (!small) co_await session_.turns.pass();
     auto piece = pieces.next();
     auto bytes = bytes_of(piece);
     holding_->client_begins(holding_->reading);
