@@ -30,7 +30,7 @@ Result<bool> came(log::Log& log, const Announcement& announcement) {
     for (auto& batch : batches) {
       TRY_ASSIGN(header, record::read_header(batch.bytes.bytes()));
       if (header.crc == announcement.crc) return true;
-      at = batch.base + header.records_count;
+      at = batch.base + header.last_offset_delta + 1;  // compaction takes records, never offsets
     }
   }
   return false;

@@ -47,6 +47,7 @@ Result<void> EmbeddedLog::start() {
   TRY_ASSIGN(opened, Engine::open(disk_, clock_, std::move(core), options_.keeping, options_.tail_cache_bytes));
   engine_ = std::move(opened);
   engine_->maker.on_want([this] { wake_background(); });
+  engine_->keeper.set_append([this](Append marks) { append(std::move(marks), [](Result<Appended>) {}); });
   incarnation_ = engine_->core->incarnation();
   producer_ids_of_ = upper_half_of_ids(*engine_->core, clock_);
   note_refusal();

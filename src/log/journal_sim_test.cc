@@ -20,6 +20,7 @@ TEST(JournalSim, no_seed_loses_doubles_moves_or_changes_what_was_acknowledged) {
     auto broken = sim.run();
     ASSERT_EQ(broken, "");
     auto& seen = sim.seen();
+    total.trimmed += seen.trimmed;
     total.sorted += seen.sorted;
     total.merged += seen.merged;
     total.checkpoints += seen.checkpoints;
@@ -36,12 +37,13 @@ TEST(JournalSim, no_seed_loses_doubles_moves_or_changes_what_was_acknowledged) {
     total.lost += seen.lost;
     total.unstarted += seen.unstarted;
   }
-  fmt::print("{} files sorted, {} runs merged, {} checkpoints, {} files used again; ", total.sorted, total.merged, total.checkpoints, total.reused);
+  fmt::print("{} trimmed streams seen, {} files sorted, {} segments merged, {} checkpoints, {} files used again; ", total.trimmed, total.sorted, total.merged, total.checkpoints, total.reused);
   fmt::print("{} recoveries, {} crashed ones, {} kills, {} seals, {} tails dropped, {} batches checked, {} duplicates recognised, {} refused by a "
              "full disk, unanswered: {} survived, {} lost, {} runs that a full disk kept from starting\n",
              total.recoveries, total.crashed_opens, total.kills, total.seals, total.tails, total.batches, total.duplicates, total.full, total.survived, total.lost, total.unstarted);
   // A simulation that never meets the hard cases proves nothing.
   EXPECT_GT(total.seals, seeds);
+  EXPECT_GT(total.trimmed, seeds);
   EXPECT_GT(total.sorted, seeds);
   EXPECT_GT(total.merged, seeds);
   EXPECT_GT(total.checkpoints, seeds);

@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <map>
 #include <set>
 
 #include "base/check.h"
@@ -27,6 +28,7 @@ Result<void> Keeper::start(const Recovered& recovered) {
   random_state_ = static_cast<std::uint64_t>(clock_.now_ms()) ^ (recovered.incarnation.value << 40);
   manifest_ = recovered.manifest;
   manifest_damaged_ = recovered.manifest_damaged;
+  next_sweep_ns_ = clock_.monotonic_ns() + options_.sweep_interval_ms * 1'000'000;
   checkpoint_ = recovered.checkpoint;
   for (auto& damage : recovered.report.corruption) damaged_files_.insert(damage.file);
   for (auto number : recovered.leftover_files) spare_maker_.offer(number);
@@ -71,6 +73,9 @@ bool Keeper::step() {
       if (file.number == number) (void)rebuild_seal(sealed_files_, file);  // a failure shows when the page is read again
   merge_.reset();
   cover_.reset();
+  check_.reset();
+  sweep_.reset();
+  compacting_ = false;
   sorting_.clear();
   merging_.clear();
   retry_ns_ = clock_.monotonic_ns() + retry_interval_ns;
@@ -81,14 +86,17 @@ std::optional<std::int64_t> Keeper::next_wakeup_ns() const {
   if (broken_) return std::nullopt;
   if (retry_ns_ != 0) return retry_ns_;
   if (!retired_files_.empty() || !retired_segments_.empty()) return clock_.monotonic_ns() + retry_interval_ns;
-  if (unsorted_since_ns_ != 0) return unsorted_since_ns_ + options_.sort_after_ms * 1'000'000;
-  return std::nullopt;
+  auto at = next_sweep_ns_;
+  if (unsorted_since_ns_ != 0) at = std::min(at, unsorted_since_ns_ + options_.sort_after_ms * 1'000'000);
+  return at;
 }
 
 Result<bool> Keeper::advance() {
   if (next_manifest_) return try_commit();
   if (merge_) return advance_merge();
   if (cover_) return advance_cover();
+  if (check_) return advance_check();
+  if (sweep_) return advance_sweep();
   return begin();
 }
 
@@ -99,7 +107,10 @@ Result<bool> Keeper::begin() {
     commit(manifest_, [] {});
     return true;
   }
-  return begin_sort() || begin_cover() || begin_merge();
+  if (begin_sort() || begin_cover()) return true;
+  note_marked();
+  if (!marked_segments_.empty() && begin_check()) return true;
+  return begin_merge() || begin_sweep();
 }
 
 void Keeper::notice_sealed() {
@@ -133,20 +144,28 @@ bool Keeper::begin_sort() {
   return true;
 }
 
-// The first level that has enough runs of a class next to each other.
+// The first level that has enough runs of a class. Compacted ones are merged when enough of them is new, and then all.
 bool Keeper::begin_merge() {
   auto tiers = view_.tiers();
   std::map<std::pair<std::uint32_t, std::uint32_t>, std::vector<Run>> by_level;
-  for (auto& run : tiers->runs) by_level[{run.level, run.retention_class}].push_back(run);
+  for (auto& run : tiers->runs)
+    if (run.retention_class != class_compacted) by_level[{run.level, run.retention_class}].push_back(run);
   for (auto& [key, runs] : by_level) {
     if (runs.size() < options_.merge_runs) continue;
-    merging_.assign(runs.begin(), runs.begin() + static_cast<std::ptrdiff_t>(options_.merge_runs));
-    std::vector<std::unique_ptr<EntrySource>> sources;
-    for (auto& run : merging_) sources.push_back(segment_source(segment_files_, {run.segments.begin(), run.segments.end()}));
-    merge_ = job(std::move(sources), key.first + 1, merging_.front().from, merging_.back().to);
+    runs.resize(options_.merge_runs);
+    merge_ = merge_of(runs, key.first + 1);
     return true;
   }
-  return false;
+  return begin_compaction(*tiers);
+}
+
+std::unique_ptr<MergeJob> Keeper::merge_of(const std::vector<Run>& runs, std::uint32_t level) {
+  std::vector<std::unique_ptr<EntrySource>> sources;
+  for (auto& run : runs) {
+    sources.push_back(segment_source(segment_files_, {run.segments.begin(), run.segments.end()}));
+    merging_.insert(merging_.end(), run.segments.begin(), run.segments.end());
+  }
+  return job(std::move(sources), level, runs.front().from, runs.back().to);
 }
 
 std::unique_ptr<MergeJob> Keeper::job(std::vector<std::unique_ptr<EntrySource>> sources, std::uint32_t level, Jsn from, Jsn to) {
@@ -160,6 +179,7 @@ std::unique_ptr<MergeJob> Keeper::job(std::vector<std::unique_ptr<EntrySource>> 
   settings.segment_bytes_max = options_.segment_bytes_max;
   settings.class_of = [this](StreamId stream) { return retention_class(policy_of(stream)); };
   settings.keep_of = [this](StreamId stream) { return view_.keep_of(stream); };
+  settings.compaction_of = [this](StreamId stream) { return compaction_of(stream); };
   settings.next_number = [this] { return manifest_.next_segment++; };
   settings.random = [this] { return random(); };
   return std::make_unique<MergeJob>(disk_, std::move(settings), std::move(sources));
@@ -168,6 +188,7 @@ std::unique_ptr<MergeJob> Keeper::job(std::vector<std::unique_ptr<EntrySource>> 
 Result<bool> Keeper::advance_merge() {
   TRY_ASSIGN(more, merge_->step());
   if (more) return true;
+  compacting_ = false;
   auto report = merge_->take();
   if (!report.damage.empty() && report.damage != last_damage_) {
     last_damage_ = report.damage;
@@ -180,26 +201,27 @@ Result<bool> Keeper::advance_merge() {
 
 void Keeper::finish_merge(MergeReport report) {
   merge_.reset();
+  std::set<std::uint64_t> replaced;
+  for (auto& segment : merging_) replaced.insert(segment.number);
   auto next = manifest_;
-  for (auto& run : merging_)
-    std::erase_if(next.segments, [&](auto& s) {
-      return std::any_of(run.segments.begin(), run.segments.end(), [&](auto& old) { return old.number == s.number; });
-    });
-  next.segments.insert(next.segments.end(), report.segments.begin(), report.segments.end());
+  auto is_replaced = [&](auto& segment) { return replaced.contains(segment.number); };
+  auto place = std::find_if(next.segments.begin(), next.segments.end(), is_replaced);  // the order among equals stays
+  next.segments.insert(place, report.segments.begin(), report.segments.end());
+  std::erase_if(next.segments, is_replaced);
   if (!sorting_.empty()) {
     next.sorted = sorting_.back().next_jsn;
     counters_.files_sorted += sorting_.size();
     counters_.sorted_bytes += report.bytes_written;
     unsorted_since_ns_ = 0;
   } else {
-    counters_.runs_merged += merging_.size();
+    counters_.segments_merged += merging_.size();
     counters_.merged_bytes += report.bytes_written;
   }
+  counters_.records_compacted += report.compaction.records_removed;
   sorting_.clear();
-  auto replaced = std::exchange(merging_, {});
-  commit(std::move(next), [this, replaced = std::move(replaced), report = std::move(report)] {
+  commit(std::move(next), [this, replaced = std::exchange(merging_, {}), report = std::move(report)] {
     note_damage(report);
-    change_tiers(report.segments, replaced);
+    change_tiers(replaced);
   });
 }
 
@@ -213,19 +235,23 @@ void Keeper::note_damage(const MergeReport& report) {
   }
 }
 
-void Keeper::change_tiers(const std::vector<SegmentInfo>& made, const std::vector<Run>& replaced) {
+// As the manifest says now; what stays keeps its Hold.
+void Keeper::change_tiers(const std::vector<LiveSegment>& replaced) {
   view_.change_tiers([&](Tiers& tiers) {
-    auto is_replaced = [&](const Run& run) {
-      return std::any_of(replaced.begin(), replaced.end(), [&](auto& old) { return old.segments.front().number == run.segments.front().number; });
-    };
-    std::erase_if(tiers.runs, is_replaced);
-    for (auto& run : runs_of(made)) tiers.runs.push_back(std::move(run));
-    sort_runs(tiers.runs);
+    std::map<std::uint64_t, Hold> holds;
+    for (auto& run : tiers.runs)
+      for (auto& segment : run.segments) holds[segment.number] = segment.held;
+    tiers.runs = runs_of(manifest_.segments);
+    for (auto& run : tiers.runs)
+      for (auto& segment : run.segments)
+        if (auto held = holds.find(segment.number); held != holds.end()) segment.held = held->second;
     std::erase_if(tiers.sealed, [&](auto& file) { return is_sorted(file, manifest_); });
     tiers.first_group = manifest_.sorted;
   });
-  for (auto& run : replaced)
-    for (auto& segment : run.segments) retired_segments_.push_back({segment.number, segment.held});
+  for (auto& segment : replaced) {
+    marked_segments_.erase(segment.number);
+    retired_segments_.push_back({segment.number, segment.held});
+  }
   retire_files();
 }
 

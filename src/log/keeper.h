@@ -20,6 +20,8 @@
 #include "log/merge.h"
 #include "log/policy.h"
 #include "log/recovery.h"
+#include "log/segment_liveness.h"
+#include "log/sweep.h"
 #include "log/view.h"
 #include "world/clock.h"
 
@@ -30,13 +32,17 @@ struct KeeperOptions {
   std::uint64_t sort_bytes = 256u << 20;  // sealed files are sorted when there is so much of them
   std::int64_t sort_after_ms = 600'000;   // or when the first has waited for so long
   std::uint64_t segment_bytes_max = 1ull << 30;
+  double compact_dirty_ratio = 0.5;        // of the compacted class: what was never compacted, over all of it
   std::size_t merge_runs = 8;             // of one level and class become one of the next
+  std::int64_t sweep_interval_ms = 300'000;  // how often streams are looked through for what is too old or too much
+  // A segment of which a part is not wanted any more is written anew when that is half of it, or has waited for so long.
+  std::int64_t delete_after_ms = 86'400'000;
   ProducerLimits producers;
 };
 
 struct KeeperCounters {
-  std::atomic<std::uint64_t> files_sorted{0}, sorted_bytes{0}, runs_merged{0}, merged_bytes{0}, checkpoints{0}, files_reused{0}, segments_removed{0},
-      damaged{0}, failures{0};
+  std::atomic<std::uint64_t> files_sorted{0}, sorted_bytes{0}, segments_merged{0}, merged_bytes{0}, records_compacted{0}, checkpoints{0}, files_reused{0},
+      segments_removed{0}, sweeps{0}, streams_trimmed{0}, damaged{0}, failures{0};
 };
 
 class Keeper {
@@ -48,6 +54,8 @@ class Keeper {
   Result<void> start(const Recovered& recovered);
   // Until then every stream is kept for ever.
   void set_policies(Policies policies);
+  // How it appends trim marks; any answer is as good: the next sweep looks again.
+  void set_append(std::function<void(Append)> append) { append_ = std::move(append); }
 
   // False when there is nothing to do now. A failure is counted and tried again later.
   bool step();
@@ -69,13 +77,25 @@ class Keeper {
   void notice_sealed();
   bool begin_sort();
   bool begin_merge();
+  std::unique_ptr<MergeJob> merge_of(const std::vector<Run>& runs, std::uint32_t level);
+
+  // keeper_retention.cc: what is not wanted any more
+  bool begin_compaction(const Tiers& tiers);
+  std::optional<CompactionPolicy> compaction_of(StreamId stream) const;
+  void note_marked();
+  bool begin_check();
+  Result<bool> advance_check();
+  bool begin_sweep();
+  Result<bool> advance_sweep();
+  std::int64_t trusted_now_ms();
+
   bool begin_cover();
   Result<bool> advance_merge();
   Result<bool> advance_cover();
   void finish_merge(MergeReport report);
   void commit(Manifest next, std::move_only_function<void()> then);
   Result<bool> try_commit();
-  void change_tiers(const std::vector<SegmentInfo>& made, const std::vector<Run>& replaced);
+  void change_tiers(const std::vector<LiveSegment>& replaced);
   void retire_files();
   bool give_away();
   std::unique_ptr<MergeJob> job(std::vector<std::unique_ptr<EntrySource>> sources, std::uint32_t level, Jsn from, Jsn to);
@@ -107,10 +127,21 @@ class Keeper {
 
   std::unique_ptr<MergeJob> merge_;
   std::vector<SealedFile> sorting_;  // what the job reads: these files, or
-  std::vector<Run> merging_;         // these runs
+  std::vector<LiveSegment> merging_;  // these segments
   // A disk that refuses to read now may be better later: damage is believed when it is found twice.
   std::vector<EntryDamage> last_damage_;
+  bool compacting_ = false;          // `merge_` has all runs of the compacted class
   std::unique_ptr<CheckpointMaker> cover_;
+  std::unique_ptr<SegmentLiveness> check_;
+  std::unique_ptr<Sweep> sweep_;
+  std::map<std::uint64_t, std::int64_t> marked_segments_;  // with something that is not wanted, by number: since when (monotonic)
+  std::map<std::uint64_t, std::int64_t> checked_segments_; // of those: looked at, and left as they are until then
+  std::int64_t next_sweep_ns_ = 0;
+  std::function<void(Append)> append_;
+  // The wall clock as far as it is believed when something is to be deleted by it.
+  std::int64_t clock_offset_ms_ = 0;
+  std::int64_t clock_doubted_since_ns_ = 0;
+  bool clock_known_ = false;
   std::optional<Manifest> next_manifest_;
   std::move_only_function<void()> then_;
   std::deque<Retired> retired_files_, retired_segments_;

@@ -201,6 +201,19 @@ Result<bool> SegmentFiles::contains(const SegmentInfo& info, StreamId stream) {
 
 // ---- all of it
 
+Result<std::vector<SegmentFiles::Piece>> SegmentFiles::sizes(const SegmentInfo& info, StreamId stream) {
+  return with_index(info, [&](Index& index) -> Result<std::vector<Piece>> {
+    std::vector<Piece> pieces;
+    TRY_ASSIGN(first, index.row_before(stream, Offset{-1}));
+    for (auto at = first; at < index.rows(); ++at) {
+      TRY_ASSIGN(row, index.row(at));
+      if (row.stream > stream) break;
+      if (row.stream == stream) pieces.push_back({row.base, row.length});
+    }
+    return pieces;
+  });
+}
+
 std::uint64_t SegmentFiles::locate(const SegmentInfo& info, StreamId stream, Offset offset) {
   auto found = with_index(info, [&](Index& index) -> Result<std::uint64_t> {
     TRY_ASSIGN(at, index.row_before(stream, offset));

@@ -37,6 +37,12 @@ class SegmentFiles {
   // The first batch that ends above `from` and whose max timestamp is >= time_ms. Passes over what is damaged, and over batches that
   // compaction has left without records.
   Result<std::optional<SegmentBatch>> find_by_time(const SegmentInfo& info, StreamId stream, Offset from, std::int64_t time_ms);
+  // Where the stream's bytes lie, roughly: a piece per row of the index, by the offset that it begins with.
+  struct Piece {
+    Offset base;
+    std::int64_t bytes = 0;
+  };
+  Result<std::vector<Piece>> sizes(const SegmentInfo& info, StreamId stream);
   Result<std::optional<SegmentEntry>> first_entry(const SegmentInfo& info, StreamId stream);
   Result<bool> contains(const SegmentInfo& info, StreamId stream);
 

@@ -50,7 +50,7 @@ class JournalSim {
 
   std::uint64_t trace() const { return disk_.trace(); }
   struct Seen {
-    std::uint64_t sorted = 0, merged = 0, checkpoints = 0, reused = 0, seals = 0, tails = 0, recoveries = 0, batches = 0, duplicates = 0, full = 0, kills = 0, crashed_opens = 0, survived = 0, lost = 0, unstarted = 0;
+    std::uint64_t trimmed = 0, sorted = 0, merged = 0, checkpoints = 0, reused = 0, seals = 0, tails = 0, recoveries = 0, batches = 0, duplicates = 0, full = 0, kills = 0, crashed_opens = 0, survived = 0, lost = 0, unstarted = 0;
   };
   const Seen& seen() const { return seen_; }
 
@@ -66,6 +66,7 @@ class JournalSim {
   struct Sent {
     std::uint64_t id = 0;
     std::vector<Part> parts;
+    std::optional<Mark> mark;
     Durability durability = Durability::synced;
     std::int64_t producer = -1;
     std::optional<Result<Appended>> answer;
@@ -115,7 +116,7 @@ class JournalSim {
     if (engine_) {
       seen_.seals += engine_->core->counters().files_sealed;
       auto& kept = engine_->keeper.counters();
-      seen_.sorted += kept.files_sorted, seen_.merged += kept.runs_merged, seen_.checkpoints += kept.checkpoints, seen_.reused += kept.files_reused;
+      seen_.sorted += kept.files_sorted, seen_.merged += kept.segments_merged, seen_.checkpoints += kept.checkpoints, seen_.reused += kept.files_reused;
       if (kept.damaged > 0) broke("the keeper found damage where there is none");
       // One that a full disk kept from starting was never durable, and nothing was appended under it.
       if (engine_->core->run_started()) incarnation_ = engine_->core->incarnation();
@@ -149,7 +150,8 @@ class JournalSim {
 
   void step() {
     auto what = below(100);
-    if (what < 55) send();
+    if (what < 52) send();
+    else if (what < 55) trim();
     else if (what < 60) resend_known();
     else if (what < 70) clock_.ns += static_cast<std::int64_t>(below(15)) * 1'000'000;
     else if (what < 72) disk_.limit_space(0), clock_.ns += 1'000'000'000;
@@ -193,11 +195,23 @@ class JournalSim {
     submit(std::move(sent));
   }
 
+  // At the beginning of a batch, in the middle of one, or at the end.
+  void trim() {
+    StreamId stream{producers + below(streams - producers)};
+    auto bounds = engine_->view.bounds(stream);
+    if (bounds.start == bounds.end) return;
+    auto sent = std::make_shared<Sent>();
+    sent->id = ++last_id_;
+    sent->mark = Mark{Mark::Kind::trim, stream, bounds.start + static_cast<std::int64_t>(1 + below(static_cast<std::uint64_t>(bounds.end - bounds.start)))};
+    submit(std::move(sent));
+  }
+
   void submit(std::shared_ptr<Sent> sent) {
     sent->answer.reset();
     Append append;
     append.durability = sent->durability;
     if (chance(10)) append.purpose = Purpose::control;
+    if (sent->mark) append.marks.push_back(*sent->mark);
     for (auto& part : sent->parts) append.entries.push_back({default_tenant, part.stream, part.batch});
     waiting_.push_back(sent);
     engine_->core->submit(std::move(append), [sent](Result<Appended> answer) { sent->answer = std::move(answer); });
@@ -234,6 +248,7 @@ class JournalSim {
   // ---- the model
 
   void learn(const Sent& sent, const Appended& at) {
+    if (sent.mark) start_[sent.mark->stream] = std::max(start_[sent.mark->stream], sent.mark->offset);
     for (std::size_t i = 0; i < sent.parts.size(); ++i) {
       auto& part = sent.parts[i];
       auto& known = known_[part.stream];
@@ -242,7 +257,7 @@ class JournalSim {
         if (!there) broke(fmt::format("append {} is called a duplicate and is nowhere", sent.id));
         continue;
       }
-      if (at.base_offsets[i] != (known.empty() ? Offset{0} : known.back().end())) broke(fmt::format("append {} got an offset that does not follow", sent.id));
+      if (at.base_offsets[i] != (known.empty() ? start_[part.stream] : known.back().end())) broke(fmt::format("append {} got an offset that does not follow", sent.id));
       known.push_back({at.base_offsets[i], part.batch, at.jsn, 0});
     }
   }
@@ -279,14 +294,15 @@ class JournalSim {
     for (std::uint64_t s = 0; s < streams; ++s) {
       StreamId stream{s};
       auto end = engine_->view.bounds(stream).end;
-      for (Offset at{0}; at < end;) {
+      for (auto at = engine_->view.bounds(stream).start; at < end;) {
         auto read = engine_->view.read(stream, at, 1 + below(20'000));
         if (!read) {
           if (!disk_.stopped()) broke(fmt::format("stream {} cannot be read at {}: {}", s, at.value, read.error().text()));
           return found;
         }
         for (auto& b : *read) {
-          if (b.base != at) broke(fmt::format("stream {}: expected offset {}, found {}", s, at.value, b.base.value));
+          bool first = !found.contains(stream);  // a trim may lie inside a batch
+          if (first ? b.base > at : b.base != at) broke(fmt::format("stream {}: expected offset {}, found {}", s, at.value, b.base.value));
           found[stream].push_back({b.base, b.bytes, b.jsn, b.index});
           at = found[stream].back().end();
         }
@@ -295,7 +311,21 @@ class JournalSim {
     return found;
   }
 
+  // Where each stream begins now: where it did, or where somebody asked for who got no answer.
+  void verify_starts() {
+    for (std::uint64_t s = 0; s < streams; ++s) {
+      StreamId stream{s};
+      auto start = engine_->view.bounds(stream).start;
+      bool asked = std::any_of(waiting_.begin(), waiting_.end(), [&](auto& sent) { return sent->mark && sent->mark->stream == stream && sent->mark->offset == start; });
+      if (start != start_[stream] && !(asked && start > start_[stream])) broke(fmt::format("stream {} begins at {} and should at {}", s, start.value, start_[stream].value));
+      if (start != Offset{0}) ++seen_.trimmed;
+      start_[stream] = start;
+      std::erase_if(known_[stream], [&](auto& k) { return k.end() <= start; });
+    }
+  }
+
   void verify() {
+    verify_starts();
     auto found = read_everything();
     auto& report = engine_->core->recovery();
     if (!report.corruption.empty()) broke(fmt::format("damage reported where there is none: {}", report.corruption[0].what));
@@ -386,8 +416,10 @@ class JournalSim {
       }
       for (auto& group : *groups) {
         if (group.jsn != jsn) return broke(fmt::format("expected group {}, found {}", jsn.value, group.jsn.value));
-        for (std::size_t i = 0; i < group.entries.size(); ++i, ++total) {
+        for (std::size_t i = 0; i < group.entries.size(); ++i) {
           auto& entry = group.entries[i];
+          if (Known{entry.base, entry.batch, jsn}.end() <= start_[entry.stream]) continue;
+          ++total;
           auto batches = found.find(entry.stream);
           auto& at = next[entry.stream];
           if (batches == found.end() || at >= batches->second.size()) return broke("a follower sees a batch that readers do not");
@@ -427,6 +459,7 @@ class JournalSim {
   std::vector<std::shared_ptr<Sent>> waiting_;  // in the order they were sent
   std::vector<std::shared_ptr<Sent>> resend_;
   Found known_;
+  std::map<StreamId, Offset> start_;
   std::map<StreamId, Offset> served_;
   std::int32_t leader_epoch_ = 0;
   Incarnation incarnation_;

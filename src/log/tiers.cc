@@ -13,10 +13,9 @@ std::vector<Run> runs_of(const std::vector<SegmentInfo>& segments) {
     };
     auto run = std::find_if(runs.begin(), runs.end(), same);
     if (run == runs.end()) run = runs.insert(runs.end(), {segment.from, segment.to, segment.retention_class, segment.level, {}});
-    run->segments.push_back(segment);
+    auto& in = run->segments;
+    in.insert(std::upper_bound(in.begin(), in.end(), segment, [](auto& a, auto& b) { return a.first_stream < b.first_stream; }), segment);
   }
-  for (auto& run : runs)
-    std::sort(run.segments.begin(), run.segments.end(), [](auto& a, auto& b) { return std::tie(a.first_stream, a.number) < std::tie(b.first_stream, b.number); });
   sort_runs(runs);
   return runs;
 }

@@ -41,7 +41,7 @@ struct Tiers {
 using TiersRef = std::shared_ptr<const Tiers>;
 
 void sort_runs(std::vector<Run>& runs);
-// The runs that a manifest's segments make up.
+// The runs that a manifest's segments make up. Of segments that begin with the same stream the manifest's order says which comes first.
 std::vector<Run> runs_of(const std::vector<SegmentInfo>& segments);
 
 }  // namespace tidemill::log

@@ -37,6 +37,9 @@ void View::start(Recovered& recovered, Jsn durable) {
   if (recovered.open) open_file_ = recovered.open->file, open_held_ = recovered.open->held;
   durable_ = durable;
   leader_epoch_ = recovered.leader_epoch;
+  streams_.for_each([&](StreamId id, const StreamState& state) {
+    if (state.forgotten || state.start > Offset{0}) marked_.push_back(id);
+  });
 }
 
 void View::publish(std::vector<PublishedGroup> groups) {
@@ -50,7 +53,10 @@ void View::publish(std::vector<PublishedGroup> groups) {
       stream.tenant = group.entries[i].tenant;
       stream.max_timestamp = std::max(stream.max_timestamp, row.max_timestamp);
     }
-    for (auto& mark : group.marks) apply(streams_, mark);
+    for (auto& mark : group.marks) {
+      apply(streams_, mark);
+      marked_.push_back(mark.stream);
+    }
     rows_.add(group.row, group.batches, group.marks);
     CHECK(group.row.jsn == durable_ + 1, "{} after {}", group.row.jsn.value, durable_.value);
     durable_ = group.row.jsn;
@@ -92,6 +98,45 @@ StreamKeep View::keep_of(StreamId stream) const {
   std::shared_lock hold(mutex_);
   auto* state = streams_.find(stream);
   return state ? StreamKeep{state->start, state->forgotten} : StreamKeep{};
+}
+
+std::vector<StreamId> View::open_streams() const {
+  std::shared_lock hold(mutex_);
+  std::vector<StreamId> streams;
+  streams.reserve(rows_.by_stream.size());
+  for (auto& [stream, rows] : rows_.by_stream) streams.push_back(stream);
+  return streams;
+}
+
+std::vector<StreamId> View::take_marked() {
+  std::unique_lock hold(mutex_);
+  return std::exchange(marked_, {});
+}
+
+std::vector<SegmentFiles::Piece> View::sizes(StreamId stream) const {
+  std::vector<SegmentFiles::Piece> out, open;
+  TiersRef tiers;
+  {
+    std::shared_lock hold(mutex_);
+    tiers = tiers_;
+    if (auto rows = rows_.by_stream.find(stream); rows != rows_.by_stream.end())
+      for (auto row : rows->second) open.push_back({rows_.batches[row].base, rows_.batches[row].length});
+  }
+  for (auto& run : tiers->runs)
+    for (auto& segment : run.segments)
+      if (segment.may_hold(stream))
+        if (auto pieces = segment_files_.sizes(segment, stream)) out.insert(out.end(), pieces->begin(), pieces->end());
+  for (auto& known : tiers->sealed) {
+    auto seal = sealed_files_.current(known);
+    auto at = sealed_files_.first_row_not<BatchRow>(seal, [&](const BatchRow& r) { return r.stream < stream; });
+    for (auto rows = seal.table(PageKind::batches).rows; at && *at < rows; ++*at) {
+      auto row = sealed_files_.row<BatchRow>(seal, *at);
+      if (!row || row->stream != stream) break;
+      out.push_back({row->base, row->length});
+    }
+  }
+  out.insert(out.end(), open.begin(), open.end());
+  return out;
 }
 
 void View::change_tiers(std::move_only_function<void(Tiers&)> change) {

@@ -45,6 +45,11 @@ class View {
   void change_tiers(std::move_only_function<void(Tiers&)> change);
   TiersRef tiers() const;
   StreamKeep keep_of(StreamId stream) const;
+  std::vector<StreamId> open_streams() const;  // with data in the open file
+  // Streams that were trimmed or forgotten since the last call; at first, all that ever were.
+  std::vector<StreamId> take_marked();
+  // Where a stream's bytes lie, from old to new, roughly; what cannot be read is left out.
+  std::vector<SegmentFiles::Piece> sizes(StreamId stream) const;
 
   // Anybody's side.
   Bounds bounds(StreamId stream) const;
@@ -108,6 +113,7 @@ class View {
   std::int32_t leader_epoch_ = 0;
   std::deque<PublishedGroup> cache_;  // consecutive JSNs, newest last
   std::size_t cache_bytes_ = 0;
+  std::vector<StreamId> marked_;
 };
 
 }  // namespace tidemill::log

@@ -33,7 +33,9 @@ class FailingLog : public log::MemoryLog {
  public:
   using log::MemoryLog::MemoryLog;
   std::atomic<bool> full = false;
+  std::atomic<log::Durability> durability = log::Durability::synced;  // of the last append
   void append(log::Append append, log::AppendDone done) override {
+    durability = append.durability;
     if (full && append.purpose == log::Purpose::data) return done(fail(Code::full, "the disk is full"));
     log::MemoryLog::append(std::move(append), std::move(done));
   }
@@ -51,7 +53,7 @@ class TestServer {
     auto opened = catalog::Catalog::open(log, world::real_disk(), world::real_clock(), world::real_random(), folder);
     EXPECT_TRUE(opened) << opened.error().text();
     catalog = std::move(*opened);
-    broker.emplace(broker::Broker{*catalog, log, settings});
+    broker.emplace(broker::Broker{*catalog, log, world::real_clock(), settings});
     KafkaServerOptions options;
     options.address = {"127.0.0.1", 0};
     options.limits = limits;
