@@ -31,6 +31,9 @@ const std::vector<Command>& commands() {
         {"rate", "N", "the shop's transactions per second (50)"},
         set,
         help}},
+      {"scrub", "check everything on the disk of a stopped server; changes nothing. Exit code 0: clean, 1: damage found, 2: could not check",
+       "tidemill scrub --data /var/lib/tidemill",
+       {{"config", "FILE", "the server's YAML file, for its data.dir"}, {"data", "DIR", "the data directory"}, {"json", nullptr, "one JSON object per finding, a summary last"}, set, help}},
       {"version", "print the version", "tidemill version", {help}},
       {"help", "print this, or the options of one command", "tidemill help start", {}},
   };

@@ -11,6 +11,7 @@
 #include "app/command_line.h"
 #include "app/demo.h"
 #include "app/exit_code.h"
+#include "app/scrub_command.h"
 #include "app/server.h"
 #include "base/version.h"
 #include "settings/settings.h"
@@ -84,6 +85,12 @@ int demo(const CommandLine& line) {
   return ran ? exit_ok : complain(ran.error());
 }
 
+int scrub(const CommandLine& line) {
+  auto settings = read_settings(line);
+  if (!settings) return complain(settings.error()), scrub_failed;
+  return scrub_command(settings->data_dir, line.options.contains("json"));
+}
+
 int run(int argc, const char* const* argv) {
   auto line = read_command_line(argc, argv);
   if (!line) return complain(line.error());
@@ -94,6 +101,7 @@ int run(int argc, const char* const* argv) {
   auto signals = stop_signals();
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   std::signal(SIGPIPE, SIG_IGN);
+  if (line->command == "scrub") return scrub(*line);
   return line->command == "demo" ? demo(*line) : start(*line);
 }
 
