@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <thread>
 
+#include "app/backup_command.h"
 #include "app/command_line.h"
 #include "app/demo.h"
 #include "app/exit_code.h"
@@ -85,6 +86,14 @@ int demo(const CommandLine& line) {
   return ran ? exit_ok : complain(ran.error());
 }
 
+int backup_or_restore(const CommandLine& line) {
+  auto settings = read_settings(line);
+  if (!settings) return complain(settings.error());
+  auto done = line.command == "backup" ? backup_command(settings->data_dir, line.option("to"))
+                                       : restore_command(line.option("from"), settings->data_dir, line.option("to-jsn"));
+  return done ? exit_ok : complain(done.error());
+}
+
 int scrub(const CommandLine& line) {
   auto settings = read_settings(line);
   if (!settings) return complain(settings.error()), scrub_failed;
@@ -102,6 +111,7 @@ int run(int argc, const char* const* argv) {
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   std::signal(SIGPIPE, SIG_IGN);
   if (line->command == "scrub") return scrub(*line);
+  if (line->command == "backup" || line->command == "restore") return backup_or_restore(*line);
   return line->command == "demo" ? demo(*line) : start(*line);
 }
 
