@@ -81,8 +81,9 @@ def http(method, url, body=None, headers=None, timeout=30):
 class Server:
     """A Tidemill. Settings by their names: Server({"log.journal_file_bytes": "1MiB"})."""
 
-    def __init__(self, settings=None, data=None, start=True, prefix=()):
+    def __init__(self, settings=None, data=None, start=True, prefix=(), log=None):
         self.data = pathlib.Path(data) if data else temporary_directory() / "data"
+        self.log_path = pathlib.Path(log) if log else self.data.parent / f"{self.data.name}.log"
         self.settings = {f"{name}.listen": "127.0.0.1:0" for name in LISTENERS} | (settings or {})
         self.process = None
         self.addresses = {}
@@ -96,7 +97,6 @@ class Server:
         return [*self.prefix, str(BINARY), "start", "--data", str(self.data), *sets]
 
     def start(self, wait=True, seconds=30):
-        self.log_path = self.data.parent / f"{self.data.name}.log"
         self.log = open(self.log_path, "ab")
         listening = self.data / "listening.json"
         with contextlib.suppress(FileNotFoundError):

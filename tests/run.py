@@ -1,8 +1,9 @@
 """Runs the tests: unit programs, scripts through the real ports, fuzz targets; ends with 'N passed, N failed'.
 
-quick: the rooms check, unit programs and scripts but the crash campaign. plain: with the crash campaign and 15 s of each fuzz target.
-long: 120 s of each, and the unit and script tests under the address and undefined behaviour sanitizers as well. A script test is a
-function test_* in tests/*/test_*.py. `python3 tests/run.py only PATTERN` runs the unit programs and scripts that match."""
+quick: the rooms check, unit programs and scripts but the campaigns (tests/crash, tests/proof). plain: with the campaigns in their short form
+and 15 s of each fuzz target. long: the campaigns' long form (TIDEMILL_LONG=1), 120 s of each target, and the unit and script tests under the
+address and undefined behaviour sanitizers as well. A script test is a function test_* in tests/*/test_*.py. `python3 tests/run.py only PATTERN`
+runs the unit programs and scripts that match."""
 
 import importlib.util
 import os
@@ -14,6 +15,7 @@ import time
 import traceback
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
+CAMPAIGNS = ("crash", "proof")
 sys.path.insert(0, str(ROOT / "tests"))
 passed, failed = [], []
 
@@ -39,9 +41,9 @@ def unit_programs(build, pattern):
             report(f"{program.name}: {', '.join(sorted(set(broken)))}", False, time.monotonic() - start, (done.stdout + done.stderr)[-6000:])
 
 
-def scripts(pattern, with_crash):
+def scripts(pattern, with_campaigns):
     for file in sorted((ROOT / "tests").glob("*/test_*.py")):
-        if file.parent.name == "peers" or (file.parent.name == "crash" and not with_crash):
+        if file.parent.name == "peers" or (file.parent.name in CAMPAIGNS and not with_campaigns):
             continue
         if file.parent.name not in sys.path:
             sys.path.insert(0, str(file.parent))
@@ -97,7 +99,7 @@ def sanitized():
     os.environ["TIDEMILL"] = str(ROOT / "build-sanitize" / "tidemill")
     import harness
     harness.BINARY = pathlib.Path(os.environ["TIDEMILL"])
-    scripts(None, with_crash=False)
+    scripts(None, with_campaigns=False)
 
 
 def main():
@@ -105,10 +107,12 @@ def main():
     pattern = sys.argv[2] if kind == "only" else None
     if kind not in ("quick", "plain", "long", "only"):
         sys.exit(f"./test: unknown kind '{kind}'; it takes quick or long")
+    if kind == "long":
+        os.environ["TIDEMILL_LONG"] = "1"
     if kind != "only":
         rooms()
     unit_programs(ROOT / "build", pattern)
-    scripts(pattern, with_crash=kind != "quick")
+    scripts(pattern, with_campaigns=kind != "quick")
     if kind in ("plain", "long"):
         fuzz(15 if kind == "plain" else 120)
     if kind == "long":

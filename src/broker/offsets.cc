@@ -11,14 +11,15 @@ struct Found {
   std::int64_t timestamp;
 };
 
-// The first record of the batch at or after `time_ms`. A batch whose header promised a later time than any record has is
+// The first record of the batch at or after `time_ms` that is not trimmed. A batch whose header promised a later time than any record has is
 // the producer's mistake; its last record is the nearest truth.
-Result<Found> find_in_batch(const log::StoredBatch& batch, std::int64_t time_ms) {
+Result<Found> find_in_batch(const log::StoredBatch& batch, Offset start, std::int64_t time_ms) {
   TRY_ASSIGN(records, record::BatchRecords::open(batch.bytes, batch.base));
   Found found{batch.base, -1};
   for (record::RecordView record;;) {
     TRY_ASSIGN(more, records.next(record));
     if (!more) return found;
+    if (record.offset < start.value) continue;
     found = {Offset(record.offset), record.timestamp_ms};
     if (record.timestamp_ms >= time_ms) return found;
   }
@@ -40,7 +41,7 @@ Result<std::optional<std::int64_t>> greatest_time(const log::Log& log, StreamId 
 FoundOffset by_time(const log::Log& log, StreamId stream, std::int64_t time_ms, FoundOffset found) {
   auto batch = log.find_by_time(stream, time_ms);
   if (batch && !*batch) return found;  // no record is that late: -1, never 0
-  auto record = batch ? find_in_batch(**batch, time_ms) : Result<Found>(batch.error());
+  auto record = batch ? find_in_batch(**batch, log.bounds(stream).start, time_ms) : Result<Found>(batch.error());
   if (!record) {
     found.error = refusal_of(record.error()).code;
     return found;

@@ -91,12 +91,12 @@ class LogCatalog final : public Catalog {
     // Held until the append is handed over, so that the stream has the changes in the order in which they were seen.
     std::unique_lock order(order_);
     record::BatchBuilder batch;
-    auto prepared = prepare_all(changes, batch);
+    log::Append append;
+    auto prepared = prepare_all(changes, batch, append.marks);
     if (!prepared || batch.count() == 0) {
       order.unlock();
       return prepared ? done(log_.durable_jsn()) : done(std::move(prepared).error());
     }
-    log::Append append;
     append.entries.push_back({system_tenant, catalog_stream, batch.finish()});
     append.purpose = log::Purpose::control;
     log_.append(std::move(append), [this, d = std::move(done)](Result<log::Appended> appended) mutable {
@@ -114,6 +114,11 @@ class LogCatalog final : public Catalog {
     std::lock_guard hold(mutex_);
     auto at = state_.by_uuid.find(uuid);
     return at == state_.by_uuid.end() ? nullptr : at->second;
+  }
+
+  std::shared_ptr<const Topic> topic_of(StreamId stream) const override {
+    std::lock_guard hold(mutex_);
+    return state_.topic_of(stream);
   }
 
   std::vector<std::shared_ptr<const Topic>> topics(TenantId tenant) const override { return of_tenant(&State::topics, tenant); }
@@ -143,14 +148,15 @@ class LogCatalog final : public Catalog {
  private:
   std::string snapshot_path() const { return dir_ + "/snapshot"; }
 
-  // On a copy, which shares every entry: all of the changes hold, or none is ever seen.
-  Result<void> prepare_all(const std::vector<Change>& changes, record::BatchBuilder& batch) {
+  // `batch` and `marks` become one append. On a copy, which shares every entry: all of the changes hold, or none is ever seen.
+  Result<void> prepare_all(const std::vector<Change>& changes, record::BatchBuilder& batch, std::vector<log::Mark>& marks) {
     std::lock_guard hold(mutex_);
     if (failed_ && in_flight_ > 0) return fail(Code::unavailable, "an earlier change of the catalogue has just failed", "try again");
     if (failed_) TRY(go_back());
     State next = state_;
     for (auto& c : changes) {
       TRY_ASSIGN(record, prepare(next, c, Filler{clock_.now_ms(), random_}));
+      for (auto stream : next.abandoned_by(record)) marks.push_back({log::Mark::Kind::forget, stream, Offset(0)});
       next.apply(record);
       batch.add(clock_.now_ms(), std::nullopt, write_document(record));
     }

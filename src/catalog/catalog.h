@@ -2,7 +2,8 @@
 //
 // Truth is one internal stream of the log (catalog_stream); this class is its follower and the only writer of it. Every change is
 // one atomic append, however many things it makes; it is visible to find_*() at once and reported to the caller when durable. Since
-// everything that follows from a change comes later in the log's order, nothing can outlive the definition it rests on.
+// everything that follows from a change comes later in the log's order, nothing can outlive the definition it rests on. What is dropped
+// takes its streams along: the append that drops it marks them as forgotten.
 // docs/formats/catalog.md has the records. All calls are thread-safe; `done` callbacks run on the log's thread and must not block.
 #pragma once
 
@@ -93,6 +94,8 @@ class Catalog {
 
   virtual std::shared_ptr<const Topic> find_topic(TenantId tenant, std::string_view name) const = 0;
   virtual std::shared_ptr<const Topic> find_topic(const Uuid& uuid) const = 0;
+  // Whose partition a stream is; null when it is not one of a topic that exists.
+  virtual std::shared_ptr<const Topic> topic_of(StreamId stream) const = 0;
   virtual std::shared_ptr<const Source> find_source(TenantId tenant, std::string_view name) const = 0;
   virtual std::shared_ptr<const Query> find_query(TenantId tenant, std::string_view id) const = 0;
   virtual std::shared_ptr<const Connector> find_connector(TenantId tenant, std::string_view name) const = 0;

@@ -153,15 +153,24 @@ class CatalogSim {
     return text;
   }
 
+  bool is_forgotten(StreamId stream) const {
+    auto read = log_.read(stream, Offset(0), 1);
+    return !read && read.error().code == Code::not_found;
+  }
+
   // A stream id that has two owners, or had an earlier one, would mix their records.
   void check_streams() {
     for (auto tenant : {default_tenant, TenantId{7}})
       for (auto& t : catalog_->topics(tenant))
         for (std::int32_t p = 0; p < t->partitions; ++p) {
           auto owner = fmt::format("{}/{}/{}", tenant.value, t->name, t->first_stream.value);
+          if (catalog_->topic_of(t->stream(p)) != t) broke(fmt::format("stream {} is not known to be of {}", t->stream(p).value, owner));
           auto& known = owners_.try_emplace(t->stream(p), owner).first->second;
           if (known != owner) broke(fmt::format("stream {} belongs to {} and to {}", t->stream(p).value, known, owner));
+          if (is_forgotten(t->stream(p))) broke(fmt::format("{} exists, but its stream {} is deleted", owner, t->stream(p).value));
         }
+    for (auto& [stream, owner] : owners_)
+      if (!catalog_->topic_of(stream) && !is_forgotten(stream)) broke(fmt::format("{} is deleted, but its stream {} is not", owner, stream.value));
   }
 
   std::uint64_t seed_;

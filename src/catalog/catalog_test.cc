@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "log/memory_log.h"
+#include "record/batch.h"
 #include "world/real.h"
 
 namespace tidemill::catalog {
@@ -66,6 +67,65 @@ TEST_F(CatalogTest, everything_is_there_after_a_restart_with_and_without_snapsho
   auto c = open();
   ASSERT_TRUE(c->change_and_wait({DeleteTopic{default_tenant, "orders"}, CreateTopic{.tenant = default_tenant, .name = "orders"}}));
   EXPECT_GE(c->find_topic(default_tenant, "orders")->first_stream.value, first.value + 3) << "a stream id came back";
+}
+
+Slice one_record() {
+  record::BatchBuilder batch;
+  batch.add(1, std::nullopt, "x");
+  return batch.finish();
+}
+
+TEST_F(CatalogTest, what_is_dropped_takes_its_streams_along_in_the_same_append) {
+  auto c = open();
+  Query q{.tenant = default_tenant, .id = "Q", .statement = "...", .sink = "X", .sources = {}, .positions = {}};
+  ASSERT_TRUE(c->change_and_wait({CreateTopic{.tenant = default_tenant, .name = "orders", .partitions = 3}, CreateTopic{.tenant = default_tenant, .name = "kept"}, PutQuery{q},
+                                  PutConnector{default_tenant, "shop", {}}}));
+  auto orders = c->find_topic(default_tenant, "orders");
+  auto kept = c->find_topic(default_tenant, "kept");
+  std::vector<StreamId> doomed{orders->stream(0), orders->stream(1), orders->stream(2), c->find_query(default_tenant, "Q")->positions,
+                               c->find_connector(default_tenant, "shop")->positions};
+  auto write = [&](StreamId stream) {
+    log::Append append;
+    append.entries.push_back({default_tenant, stream, one_record()});
+    return log::append_and_wait(log, std::move(append));
+  };
+  for (auto stream : doomed) ASSERT_TRUE(write(stream));
+  ASSERT_TRUE(write(kept->stream(0)));
+
+  auto dropped = c->change_and_wait({DeleteTopic{default_tenant, "orders"}, DropQuery{default_tenant, "Q"}, DropConnector{default_tenant, "shop"}});
+  ASSERT_TRUE(dropped);
+  auto groups = log.read_groups(*dropped, 1 << 20);
+  ASSERT_TRUE(groups);
+  std::vector<StreamId> forgotten;
+  for (auto& mark : groups->front().marks)
+    if (mark.kind == log::Mark::Kind::forget) forgotten.push_back(mark.stream);
+  EXPECT_EQ(forgotten, doomed);
+  EXPECT_EQ(groups->front().entries.size(), 1u) << "the record of the catalogue is in the same group";
+  for (auto stream : doomed) {
+    EXPECT_EQ(log.read(stream, Offset(0), 1).error().code, Code::not_found);
+    EXPECT_EQ(write(stream).error().code, Code::not_found) << "written to a topic that is deleted";
+  }
+  EXPECT_EQ(log.bounds(kept->stream(0)).end, Offset(1));
+}
+
+TEST_F(CatalogTest, a_stream_is_known_by_the_topic_that_has_it) {
+  auto c = open();
+  for (auto [name, partitions] : {std::pair{"a", 3}, {"b", 1}, {"c", 2}}) ASSERT_TRUE(c->change_and_wait({CreateTopic{.tenant = default_tenant, .name = name, .partitions = partitions}}));
+  ASSERT_TRUE(c->change_and_wait({PutConnector{default_tenant, "shop", {}}}));
+  auto positions = c->find_connector(default_tenant, "shop")->positions;
+  for (bool again : {false, true}) {
+    if (again) c = open();
+    for (auto* name : {"a", "b", "c"}) {
+      auto topic = c->find_topic(default_tenant, name);
+      for (std::int32_t p = 0; p < topic->partitions; ++p) EXPECT_EQ(c->topic_of(topic->stream(p)), topic);
+    }
+    EXPECT_FALSE(c->topic_of(catalog_stream));
+    EXPECT_FALSE(c->topic_of(positions));
+    EXPECT_FALSE(c->topic_of(StreamId{1 << 30}));
+  }
+  auto b = c->find_topic(default_tenant, "b")->first_stream;
+  ASSERT_TRUE(c->change_and_wait({DeleteTopic{default_tenant, "b"}}));
+  EXPECT_FALSE(c->topic_of(b));
 }
 
 TEST_F(CatalogTest, all_changes_hold_or_none) {

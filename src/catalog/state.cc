@@ -81,12 +81,34 @@ StreamId State::take_streams(std::uint64_t count) {
   return first;
 }
 
+std::vector<StreamId> State::abandoned_by(const Record& record) const {
+  std::vector<StreamId> streams;
+  auto* drop = std::get_if<Drop>(&record);
+  if (!drop) return streams;
+  Key key{drop->tenant, drop->name};
+  if (drop->thing == Thing::topic) {
+    auto topic = topics.find(key);
+    for (std::int32_t p = 0; topic != topics.end() && p < topic->second->partitions; ++p) streams.push_back(topic->second->stream(p));
+  }
+  if (auto query = queries.find(key); drop->thing == Thing::query && query != queries.end()) streams.push_back(query->second->positions);
+  if (auto connector = connectors.find(key); drop->thing == Thing::connector && connector != connectors.end()) streams.push_back(connector->second->positions);
+  return streams;
+}
+
+std::shared_ptr<const Topic> State::topic_of(StreamId stream) const {
+  auto next = by_stream.upper_bound(stream);
+  if (next == by_stream.begin()) return nullptr;
+  auto& topic = std::prev(next)->second;
+  return stream.value - topic->first_stream.value < static_cast<std::uint64_t>(topic->partitions) ? topic : nullptr;
+}
+
 void State::apply(const Record& record) {
   auto keep_streams = [&](StreamId first, std::uint64_t count) { next_stream = std::max(next_stream, first.value + count); };
   if (auto* t = std::get_if<Topic>(&record)) {
     auto kept = std::make_shared<const Topic>(*t);
     topics[{t->tenant, t->name}] = kept;
     by_uuid[t->uuid] = kept;
+    by_stream[t->first_stream] = kept;
     keep_streams(t->first_stream, static_cast<std::uint64_t>(t->partitions));
     ++changes[t->tenant];
   } else if (auto* s = std::get_if<Source>(&record)) {
@@ -104,7 +126,10 @@ void State::apply(const Record& record) {
     auto& d = std::get<Drop>(record);
     Key key{d.tenant, d.name};
     if (d.thing == Thing::topic) {
-      if (auto at = topics.find(key); at != topics.end()) by_uuid.erase(at->second->uuid);
+      if (auto at = topics.find(key); at != topics.end()) {
+        by_uuid.erase(at->second->uuid);
+        by_stream.erase(at->second->first_stream);
+      }
       topics.erase(key);
     }
     if (d.thing == Thing::source) sources.erase(key);

@@ -6,6 +6,7 @@
 #include <string>
 #include <unordered_map>
 #include <variant>
+#include <vector>
 
 #include "catalog/catalog.h"
 
@@ -30,11 +31,15 @@ struct State {
   Shelf<Query> queries;
   Shelf<Connector> connectors;
   std::map<Uuid, std::shared_ptr<const Topic>> by_uuid;
+  std::map<StreamId, std::shared_ptr<const Topic>> by_stream;  // by the first of its streams
   std::map<TenantId, std::int64_t> changes;  // per tenant, for names made from numbers
   std::uint64_t next_stream = first_free_stream.value;
   Offset next_record;  // of the catalogue stream: what has been applied ends here
 
   void apply(const Record& record);
+  // The streams that nobody will read any more once `record` is applied: of what it drops.
+  std::vector<StreamId> abandoned_by(const Record& record) const;
+  std::shared_ptr<const Topic> topic_of(StreamId stream) const;
   // Gives out `count` consecutive stream ids.
   StreamId take_streams(std::uint64_t count);
 };

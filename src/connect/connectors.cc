@@ -118,8 +118,12 @@ Result<void> Connectors::replace(TenantId tenant, const std::string& name, Confi
 Result<void> Connectors::erase(TenantId tenant, const std::string& name) {
   std::lock_guard hold(mutex_);
   if (!context_.catalog.find_connector(tenant, name)) return unknown(name);
-  TRY(context_.catalog.change_and_wait({catalog::DropConnector{tenant, name}}));
+  // Ended first: its positions go with it, and nothing can be appended without them.
   end({tenant, name});
+  if (auto dropped = context_.catalog.change_and_wait({catalog::DropConnector{tenant, name}}); !dropped) {
+    start(context_.catalog.find_connector(tenant, name));
+    return dropped.error();
+  }
   refused_.erase({tenant, name});
   return {};
 }

@@ -23,6 +23,7 @@ inline bool carries_error(const kafka::DeleteTopicsResponse& r) { return std::ra
 inline bool carries_error(const kafka::MetadataResponse& r) { return std::ranges::any_of(r.topics, has_error_code); }
 inline bool carries_error(const kafka::ProduceResponse& r) { return any_partition_failed(r.topics); }
 inline bool carries_error(const kafka::ListOffsetsResponse& r) { return any_partition_failed(r.topics); }
+inline bool carries_error(const kafka::DeleteRecordsResponse& r) { return any_partition_failed(r.topics); }
 inline bool carries_error(const kafka::FetchResponse& r) { return has_error_code(r) || any_partition_failed(r.topics); }
 
 }  // namespace tidemill::serve

@@ -92,6 +92,7 @@ Task<Result<KafkaReply>> answer(KafkaSession& session, KafkaCall call) {
     case kafka::list_offsets_key: return run(session, std::move(call), list_offsets);
     case kafka::create_topics_key: return run(session, std::move(call), create_topics);
     case kafka::delete_topics_key: return run(session, std::move(call), delete_topics);
+    case kafka::delete_records_key: return run(session, std::move(call), delete_records);
     case kafka::init_producer_id_key: return run(session, std::move(call), init_producer_id);
     case kafka::find_coordinator_key: return run(session, std::move(call), find_coordinator);
     default: return failed(fail(Code::unsupported, fmt::format("API key {} has no handler", call.header.key)));

@@ -14,6 +14,7 @@ world::Task<kafka::CreateTopicsResponse> create_topics(KafkaSession& session, ka
 world::Task<kafka::DeleteTopicsResponse> delete_topics(KafkaSession& session, kafka::DeleteTopicsRequest request, std::int16_t version);
 world::Task<kafka::FetchResponse> fetch(KafkaSession& session, kafka::FetchRequest request, std::int16_t version);
 world::Task<kafka::ListOffsetsResponse> list_offsets(KafkaSession& session, kafka::ListOffsetsRequest request, std::int16_t version);
+world::Task<kafka::DeleteRecordsResponse> delete_records(KafkaSession& session, kafka::DeleteRecordsRequest request, std::int16_t version);
 world::Task<kafka::InitProducerIdResponse> init_producer_id(KafkaSession& session, kafka::InitProducerIdRequest request, std::int16_t version);
 world::Task<kafka::FindCoordinatorResponse> find_coordinator(KafkaSession& session, kafka::FindCoordinatorRequest request, std::int16_t version);
 

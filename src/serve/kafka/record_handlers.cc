@@ -1,6 +1,7 @@
-// Produce, Fetch, ListOffsets, InitProducerId: records in and out.
+// Produce, Fetch, ListOffsets, DeleteRecords, InitProducerId: records in and out.
 #include <fmt/core.h>
 
+#include "broker/deletion.h"
 #include "broker/offsets.h"
 #include "broker/produce.h"
 #include "record/batch.h"
@@ -62,6 +63,7 @@ kafka::ProduceResponse::Topic::Partition show(std::int32_t index, const broker::
   out.error_code = produced.refusal.code;
   out.base_offset = produced.base.value;
   out.log_start_offset = produced.log_start.value;
+  out.log_append_time_ms = produced.append_time_ms;
   if (!produced.refusal.message.empty()) out.error_message = produced.refusal.message;
   for (const auto& record : produced.records) out.record_errors.push_back({record.index, record.message});
   return out;
@@ -138,9 +140,11 @@ Task<kafka::FetchResponse> fetch(KafkaSession& session, kafka::FetchRequest requ
   response.error_code = check_fetch_session(request);
   if (response.error_code != kafka::NONE) co_return response;
   bool by_id = version >= fetch_by_id;
-  auto fetching = broker::fetch(session.broker, session.loop, read_wish(session, request, by_id), session.waits);
-  auto parts = co_await fetching;
-  auto part = parts.begin();
+  broker::FetchMeans means{session.turns, *session.memory};
+  auto fetching = broker::fetch(session.broker, session.loop, read_wish(session, request, by_id), session.waits, means);
+  auto fetched = co_await fetching;
+  session.answer_held = fetched.held;
+  auto part = fetched.parts.begin();
   for (const auto& topic : request.topics) {
     auto& out = response.topics.emplace_back();
     out.topic = topic.topic;
@@ -165,6 +169,28 @@ Task<kafka::ListOffsetsResponse> list_offsets(KafkaSession& session, kafka::List
     for (const auto& wanted : topic.partitions) {
       auto found = broker::list_offset(session.broker, ref.get(), wanted.partition_index, wanted.timestamp, wanted.current_leader_epoch);
       out.partitions.push_back({wanted.partition_index, found.error, found.timestamp, found.offset.value, found.leader_epoch});
+    }
+  }
+  co_return response;
+}
+
+// Every partition is with the log before the first answer is awaited, so that one sync serves them all.
+Task<kafka::DeleteRecordsResponse> delete_records(KafkaSession& session, kafka::DeleteRecordsRequest request, std::int16_t) {
+  std::vector<broker::Deleting> begun;
+  for (const auto& topic : request.topics) {
+    auto ref = session.broker.catalog.find_topic(session.tenant, topic.name);
+    for (const auto& part : topic.partitions)
+      begun.push_back(broker::begin_delete(session.broker, session.loop, ref.get(), part.partition_index, part.offset));
+  }
+  kafka::DeleteRecordsResponse response;
+  auto next = begun.begin();
+  for (const auto& topic : request.topics) {
+    auto& out = response.topics.emplace_back();
+    out.name = topic.name;
+    for (const auto& part : topic.partitions) {
+      auto finishing = broker::Deleting::finish(std::move(*next++), session.broker.log);
+      auto deleted = co_await finishing;
+      out.partitions.push_back({part.partition_index, deleted.low_watermark.value, deleted.refusal.code});
     }
   }
   co_return response;
