@@ -5,6 +5,7 @@
 
 #include <future>
 
+#include "app/backup_desk.h"
 #include "app/descriptors.h"
 #include "app/exit_code.h"
 #include "app/listening_file.h"
@@ -64,6 +65,7 @@ struct Server::Inside {
   std::unique_ptr<serve::ConnectServer> connect;
   std::unique_ptr<serve::ksql::KsqlServer> ksql;
   std::unique_ptr<serve::HttpServer> http;
+  std::unique_ptr<BackupDesk> backups;
   std::map<std::string, world::Address> addresses;
   std::atomic<bool> ready = false;
 };
@@ -233,12 +235,14 @@ Result<void> Server::Inside::open_listeners() {
   TRY(open_http());
   warn_of_missing_listeners();
   for (auto& [name, address] : addresses) log_info("listener.started", {{"listener", name}, {"server.address", address.text()}});
+  backups = std::make_unique<BackupDesk>(disk, clock, *log, settings.data_dir);
   ready = true;
   return listening->publish(addresses, shards->at(0).loop);
 }
 
 void Server::Inside::stop() {
   ready = false;
+  backups.reset();
   if (listening) listening->withdraw();
   if (kafka) kafka->stop();
   if (connect) connect->stop();

@@ -64,6 +64,8 @@ class EmbeddedLog : public Log {
   // Until then every stream is kept for ever.
   void set_policies(Policies policies);
 
+  // For a backup. Any thread.
+  DurablePoint durable_point() const { return engine_->view.durable_point(); }
   const RecoveryReport& recovery() const;
   const KeeperCounters& keeper_counters() const { return engine_->keeper.counters(); }
   LogCounters counters() const;
