@@ -20,6 +20,26 @@ def write(path, text):
         path.write_text(text)
 
 
+TOPIC_CONFIGS = """# Topic configurations
+
+CreateTopics takes all of Kafka's, with Kafka's types and ranges; a name or value that does not fit is INVALID_CONFIG and names it. Where the last column
+is empty the value is kept and shown and changes nothing: there is one copy of everything, and files belong to no topic.
+
+| Name | Type | Default | Means here |
+|---|---|---|---|
+"""
+
+SYNC = """# When a record is acknowledged
+
+acks=1 and acks=all are answered when the record is on disk, synced. acks=0 is not answered at all.
+
+A topic may opt out: created with `flush.messages` above 1 or `flush.ms` above 0, it is answered when the record is written but not yet synced, and
+a crash of the machine (not of the server alone) may lose what was acknowledged in the last moments, 10 ms or so; consumers never see such a record before it
+is safe. The server warns of it when the topic is made (`topic.not_synced`). Kafka's own default for both, 9223372036854775807, says nothing here, so that tools
+that copy whole configurations lose no durability; and `flush.messages=1` or `flush.ms=0`, the defaults here, win over the other one.
+"""
+
+
 class MessageWriter:
     """C++ for one message: its structs, read() and write()."""
 
@@ -255,11 +275,11 @@ def error_codes(errors):
 
 def topic_configs(configs):
     rows = "\n".join(
-        f"    {{\"{name}\", \"{c['default']}\", ConfigType::{c['type']}_, {c.get('min', 'INT64_MIN')}, \"{','.join(c.get('choices', []))}\"}},"
+        f"    {{\"{name}\", \"{c['default']}\", ConfigType::{c['type']}_, {c.get('min', 'INT64_MIN')}, {c.get('max', 'INT64_MAX')}, \"{','.join(c.get('choices', []))}\"}},"
         for name, c in sorted(configs.items()))
     return (HEAD + "#pragma once\n\n#include <cstdint>\n\nnamespace tidemill::kafka {\n\n"
             "enum class ConfigType : std::int8_t { boolean_, int_, long_, double_, string_, list_ };\n\n"
-            "struct TopicConfig {\n  const char* name;\n  const char* standard;\n  ConfigType type;\n  std::int64_t least;\n"
+            "struct TopicConfig {\n  const char* name;\n  const char* standard;\n  ConfigType type;\n  std::int64_t least, most;\n"
             "  const char* choices;  // comma-separated; empty: anything of the type\n};\n\n"
             f"inline constexpr TopicConfig topic_configs[] = {{\n{rows}\n}};\n\n}}  // namespace tidemill::kafka\n")
 
@@ -268,9 +288,9 @@ def docs(apis, configs):
     rows = "\n".join(f"| {a.key} | {a.name} | {a.versions.low}-{a.versions.high} | {a.flexible} | {a.note} |" for a in apis)
     return ("# Kafka APIs that Tidemill answers\n\nMade from spec/kafka by `tools/generate_kafka.py --docs docs/kafka-apis.md`. "
             "ApiVersions tells clients exactly these ranges.\n\n| Key | API | Versions | Flexible from | Notes |\n|---|---|---|---|---|\n"
-            + rows + "\n\n# Topic configurations\n\n`acts` marks those that change what Tidemill does; the others are kept and shown.\n\n"
-            "| Name | Type | Default | Acts |\n|---|---|---|---|\n"
-            + "\n".join(f"| {name} | {c['type']} | `{c['default']}` | {'yes' if c.get('acts') else ''} |" for name, c in sorted(configs.items())) + "\n")
+            + rows + "\n\n" + TOPIC_CONFIGS
+            + "\n".join(f"| {name} | {c['type']} | `{c['default']}` | {c.get('doc', '')} |" for name, c in sorted(configs.items()))
+            + "\n\n" + SYNC)
 
 
 def main():

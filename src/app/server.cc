@@ -10,6 +10,7 @@
 #include "app/log_meter.h"
 #include "base/version.h"
 #include "broker/broker.h"
+#include "broker/topic_rules.h"
 #include "catalog/catalog.h"
 #include "connect/connectors.h"
 #include "flow/queries.h"
@@ -82,6 +83,18 @@ void end_at_once(const Error& error) {
   ::_exit(exit_fatal);
 }
 
+broker::Settings broker_settings(const settings::Settings& settings) {
+  auto or_without_end = [](auto limit) { return limit == 0 ? std::int64_t{-1} : static_cast<std::int64_t>(limit); };
+  return {.partitions_default = static_cast<std::int32_t>(settings.kafka_default_partitions),
+          .partitions_max = static_cast<std::int32_t>(settings.kafka_partitions_max),
+          .auto_create_topics = settings.kafka_auto_create_topics,
+          .fetch_bytes_max = settings.kafka_fetch_bytes_max,
+          .retention_ms = or_without_end(settings.kafka_retention.count()),
+          .retention_bytes = or_without_end(settings.kafka_retention_bytes),
+          .delete_retention_ms = settings.kafka_delete_retention.count(),
+          .message_bytes_max = settings.kafka_message_bytes_max};
+}
+
 void report_recovery(const log::RecoveryReport& report, std::uint64_t start_ns, std::uint64_t now_ns) {
   auto ms = (now_ns - start_ns) / 1'000'000;
   log_info("log.recovered", {{"event.duration_ms", ms}, {"log.groups_scanned", report.groups_scanned}, {"log.tail_dropped", report.tail_dropped}, {"log.corruptions", report.corruption.size()}});
@@ -114,6 +127,7 @@ Result<void> Server::Inside::open_log() {
   catalog = std::move(followed);
   if (auto lost = catalog->lost_records(); lost > 0)
     log_error("catalog.damage", {{"catalog.records_lost", lost}, {"hint", "definitions may be missing: list topics, queries and connectors, and make them again"}});
+  log->set_policies(broker::policies_of(*catalog, broker_settings(settings)));
   return {};
 }
 
@@ -148,17 +162,14 @@ Result<void> Server::Inside::open_ksql() {
 }
 
 Result<void> Server::Inside::open_kafka() {
-  broker = std::make_unique<broker::Broker>(broker::Broker{*catalog, *log,
-                                                           {.partitions_default = static_cast<std::int32_t>(settings.kafka_default_partitions),
-                                                            .partitions_max = static_cast<std::int32_t>(settings.kafka_partitions_max),
-                                                            .auto_create_topics = settings.kafka_auto_create_topics,
-                                                            .fetch_bytes_max = settings.kafka_fetch_bytes_max}});
+  broker = std::make_unique<broker::Broker>(broker::Broker{*catalog, *log, clock, broker_settings(settings)});
   if (settings.kafka_listen.off) return {};
   serve::KafkaServerOptions options{.address = address_of(settings.kafka_listen),
                                     .connections_max = settings.kafka_connections_max,
                                     .limits = {.request_bytes_max = settings.kafka_frame_bytes_max,
                                                .in_flight_max = settings.kafka_requests_in_flight_max,
-                                               .idle = settings.kafka_idle_timeout}};
+                                               .idle = settings.kafka_idle_timeout},
+                                    .memory = {.name = "kafka", .bytes_max = settings.kafka_memory_bytes_max, .patience = settings.kafka_stalled_timeout}};
   if (!settings.kafka_advertised.empty()) {
     TRY_ASSIGN(advertised, world::parse_address(settings.kafka_advertised));
     options.advertised = advertised;

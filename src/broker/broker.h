@@ -7,6 +7,7 @@
 #include "catalog/catalog.h"
 #include "log/log.h"
 #include "wire/kafka/errors.h"
+#include "world/clock.h"
 
 namespace tidemill::broker {
 
@@ -19,11 +20,17 @@ struct Settings {
   std::int32_t node_id = 1;
   std::size_t fetch_bytes_max = 55u << 20;   // fetch.max.bytes: of one response
   std::int32_t fetch_wait_ms_max = 60'000;   // a longer wish is shortened to this
+  // Of topics that do not say otherwise.
+  std::int64_t retention_ms = 604'800'000;        // log.retention.ms; -1: for ever
+  std::int64_t retention_bytes = -1;              // log.retention.bytes, of one partition; -1: any number
+  std::int64_t delete_retention_ms = 86'400'000;  // log.cleaner.delete.retention.ms
+  std::size_t message_bytes_max = 1'048'588;      // message.max.bytes
 };
 
 struct Broker {
   catalog::Catalog& catalog;
   log::Log& log;
+  world::Clock& clock;
   Settings settings;
 };
 

@@ -2,14 +2,14 @@
 
 #include <fmt/core.h>
 
-#include "broker/topic_configs.h"
+#include "broker/topic_rules.h"
 
 namespace tidemill::broker {
 
 Deleting begin_delete(Broker& broker, world::Loop& loop, const catalog::Topic* topic, std::int32_t partition, std::int64_t offset) {
   if (!topic || !has_partition(*topic, partition)) return Deleting({kafka::UNKNOWN_TOPIC_OR_PARTITION, {}});
   if (topic->internal) return Deleting({kafka::INVALID_TOPIC_EXCEPTION, fmt::format("{} belongs to the system", topic->name)});
-  if (!deletes(*topic)) return Deleting({kafka::POLICY_VIOLATION, fmt::format("{} is compacted: a record goes when its key gets a newer one", topic->name)});
+  if (!rules_of(broker.settings, *topic).deletes) return Deleting({kafka::POLICY_VIOLATION, fmt::format("{} is compacted: a record goes when its key gets a newer one", topic->name)});
   auto stream = topic->stream(partition);
   auto bounds = broker.log.bounds(stream);
   if (offset == delete_to_end) offset = bounds.end.value;

@@ -2,57 +2,101 @@
 
 #include <algorithm>
 
+#include "record/batch.h"
+
 namespace tidemill::broker {
 namespace {
 
+using world::Task;
+
+constexpr std::size_t piece_bytes = 128 * 1024;  // read in one go; a fraction of a millisecond
+constexpr std::size_t piece_parts = 64;          // looked at in one go
+
+// One look at every part of a wish. Lives while its fetch does.
 struct Pass {
-  std::vector<FetchedPart> parts;
+  const Broker* broker;
+  const FetchWish* wish;
+  std::size_t room;  // bytes that may be found
+  std::vector<FetchedPart> parts{};
   std::size_t bytes = 0;
   bool failed = false;
+  bool cut = false;  // there is more than room
 };
 
-// Reads one part within `room`; `first` says that nothing was found so far, so that one batch may break the limits.
-FetchedPart read_part(const Broker& broker, const FetchPart& part, std::size_t room, bool first) {
-  FetchedPart fetched;
-  if (!part.topic || !has_partition(*part.topic, part.partition)) {
-    fetched.error = kafka::UNKNOWN_TOPIC_OR_PARTITION;
-    return fetched;
-  }
-  auto stream = part.topic->stream(part.partition);
-  auto bounds = broker.log.bounds(stream);
-  fetched.leader_epoch = bounds.leader_epoch;
-  fetched.error = check_leader_epoch(part.leader_epoch, bounds.leader_epoch);
-  if (fetched.error != kafka::NONE) return fetched;
-  auto limit = std::min(part.bytes_max, room);
-  auto read = limit == 0 && !first ? Result<std::vector<log::StoredBatch>>() : broker.log.read(stream, part.from, limit);
-  if (!read) {
-    fetched.error = refusal_of(read.error()).code;
-    return fetched;
-  }
-  fetched.start = bounds.start;
-  fetched.end = bounds.end;
-  for (const auto& batch : *read) {
-    bool fits = fetched.records.size() + batch.bytes.size() <= limit;
-    bool only = first && fetched.records.parts.empty();
-    if (!fits && !only) break;
-    fetched.records.add_stored(batch.bytes, batch.base, batch.leader_epoch);
-    // The log may have grown since its bounds were taken; the end never lies behind what is handed out.
-    fetched.end = std::max(fetched.end, batch.base + 1);
-  }
-  return fetched;
+Offset end_of(const log::StoredBatch& batch) {
+  auto header = record::read_header(batch.bytes.bytes());
+  return batch.base + (header ? header->last_offset_delta : 0) + 1;
 }
 
-Pass read_all(const Broker& broker, const FetchWish& wish) {
-  Pass pass;
-  pass.parts.reserve(wish.parts.size());
-  auto bytes_max = std::min(wish.bytes_max, broker.settings.fetch_bytes_max);
-  for (const auto& part : wish.parts) {
-    auto room = bytes_max > pass.bytes ? bytes_max - pass.bytes : 0;
-    pass.parts.push_back(read_part(broker, part, room, pass.bytes == 0));
-    pass.bytes += pass.parts.back().records.size();
-    pass.failed |= pass.parts.back().error != kafka::NONE;
+std::size_t room_for(const Pass& pass, const FetchPart& part, const FetchedPart& fetched) {
+  auto left = pass.room > pass.bytes ? pass.room - pass.bytes : 0;
+  auto of_part = part.bytes_max > fetched.records.size() ? part.bytes_max - fetched.records.size() : 0;
+  return std::min(left, of_part);
+}
+
+// Says what is wrong, or where the partition begins and ends.
+void look_at(const Pass& pass, const FetchPart& part, FetchedPart& fetched) {
+  if (!part.topic || !has_partition(*part.topic, part.partition)) {
+    fetched.error = kafka::UNKNOWN_TOPIC_OR_PARTITION;
+    return;
   }
-  return pass;
+  auto bounds = pass.broker->log.bounds(part.topic->stream(part.partition));
+  fetched.leader_epoch = bounds.leader_epoch;
+  fetched.error = check_leader_epoch(part.leader_epoch, bounds.leader_epoch);
+  if (fetched.error != kafka::NONE) return;
+  fetched.start = bounds.start;
+  fetched.end = bounds.end;
+}
+
+// The next piece of a part, from `next` on; false when there is no more of it, or no more room.
+bool read_piece(Pass& pass, const FetchPart& part, FetchedPart& fetched, Offset& next) {
+  bool first = pass.bytes == 0;  // nothing was found so far, so one batch may break the limits
+  auto limit = room_for(pass, part, fetched);
+  if (limit == 0 && !first) {
+    pass.cut |= next < fetched.end && pass.bytes >= pass.room;
+    return false;
+  }
+  auto read = pass.broker->log.read(part.topic->stream(part.partition), next, std::min(limit, piece_bytes));
+  if (!read) {
+    if (fetched.records.parts.empty()) fetched.error = refusal_of(read.error()).code;
+    return false;
+  }
+  for (const auto& batch : *read) {
+    auto added = batch.bytes.size();
+    if (added > room_for(pass, part, fetched) && pass.bytes != 0) {
+      pass.cut |= pass.bytes + added > pass.room;
+      return false;
+    }
+    fetched.records.add_stored(batch.bytes, batch.base, batch.leader_epoch);
+    pass.bytes += added;
+    next = end_of(batch);
+    // The log may have grown since its bounds were taken; the end never lies behind what is handed out.
+    fetched.end = std::max(fetched.end, next);
+  }
+  return !read->empty() && next < fetched.end;
+}
+
+// In turn with the other fetches of the loop; between two pieces whatever else the loop has to do.
+Task<void> read_all(Pass& pass, world::Loop& loop, runtime::Turns& turns) {
+  pass.parts.reserve(pass.wish->parts.size());
+  std::size_t bytes_before = 0, parts_before = 0;
+  co_await turns.enter();
+  for (const auto& part : pass.wish->parts) {
+    auto& fetched = pass.parts.emplace_back();
+    look_at(pass, part, fetched);
+    auto next = part.from;
+    for (bool more = fetched.error == kafka::NONE; more;) {
+      more = read_piece(pass, part, fetched, next);
+      if (pass.bytes - bytes_before < piece_bytes / 2 && pass.parts.size() - parts_before < piece_parts) continue;
+      bytes_before = pass.bytes;
+      parts_before = pass.parts.size();
+      turns.leave();
+      co_await runtime::Yield{loop};
+      co_await turns.enter();
+    }
+    pass.failed |= fetched.error != kafka::NONE;
+  }
+  turns.leave();
 }
 
 std::vector<StreamId> streams_of(const FetchWish& wish) {
@@ -62,7 +106,56 @@ std::vector<StreamId> streams_of(const FetchWish& wish) {
   return streams;
 }
 
-bool enough(const Pass& pass, const FetchWish& wish) { return pass.failed || pass.bytes >= wish.bytes_min; }
+bool enough(const Pass& pass) { return pass.failed || pass.cut || pass.bytes >= pass.wish->bytes_min; }
+
+// A pass, and the memory for what it found: `held`.
+struct Reading {
+  Broker& broker;
+  world::Loop& loop;
+  const FetchWish& wish;
+  FetchMeans means;
+  Pass pass{&broker, &wish, 0};
+  std::size_t held = 0;
+
+  void drop() {
+    pass = Pass{&broker, &wish, 0};
+    means.memory.give_back(std::exchange(held, 0));
+  }
+  Task<void> read_within(std::size_t room) {
+    held = room;
+    pass = Pass{&broker, &wish, room};
+    return read_all(pass, loop, means.turns);
+  }
+  void give_back_the_rest() {
+    if (pass.bytes > held) means.memory.take_anyway(pass.bytes - held);
+    else means.memory.give_back(held - pass.bytes);
+    held = pass.bytes;
+  }
+};
+
+Task<void> read(Reading& reading) {
+  reading.drop();
+  auto wished = std::min(reading.wish.bytes_max, reading.broker.settings.fetch_bytes_max);
+  auto reading_some = reading.read_within(reading.means.memory.take_some(wished));
+  co_await reading_some;
+  auto found = reading.pass.bytes;
+  if (found > reading.held && !reading.means.memory.try_take(found - reading.held)) {
+    // One batch, larger than what is left: not held while it is waited for.
+    reading.drop();
+    auto taking = reading.means.memory.take(found);
+    if (!co_await taking) co_return;
+    auto reading_again = reading.read_within(found);
+    co_await reading_again;
+  } else if (found > reading.held) {
+    reading.held = found;
+  }
+  reading.give_back_the_rest();
+}
+
+Fetched finished(Reading& reading) {
+  reading.pass.parts.resize(reading.wish.parts.size());  // fewer only when the connection ends
+  return {std::move(reading.pass.parts), reading.held};
+}
 
 }  // namespace
 
@@ -71,10 +164,12 @@ ErrorCode check_leader_epoch(std::int32_t believed, std::int32_t actual) {
   return believed < actual ? kafka::FENCED_LEADER_EPOCH : kafka::UNKNOWN_LEADER_EPOCH;
 }
 
-world::Task<std::vector<FetchedPart>> fetch(Broker& broker, world::Loop& loop, FetchWish wish, Wakeable& wakeable) {
-  auto pass = read_all(broker, wish);
+Task<Fetched> fetch(Broker& broker, world::Loop& loop, FetchWish wish, Wakeable& wakeable, FetchMeans means) {
+  Reading reading{broker, loop, wish, means};
+  auto first = read(reading);
+  co_await first;
   auto wait = std::min(wish.wait, std::chrono::milliseconds(broker.settings.fetch_wait_ms_max));
-  if (enough(pass, wish) || wait.count() <= 0 || wakeable.ended()) co_return std::move(pass.parts);
+  if (enough(reading.pass) || wait.count() <= 0 || wakeable.ended()) co_return finished(reading);
 
   // One clock for the whole wait; each round arms the watch before it looks, so that nothing arrives unseen in between.
   bool expired = false;
@@ -87,14 +182,19 @@ world::Task<std::vector<FetchedPart>> fetch(Broker& broker, world::Loop& loop, F
     wake = [set] { set(true); };
     wakeable.waiting(wake);
     auto watch = streams.empty() ? nullptr : broker.log.watch(streams, [set] { set(true); });
-    pass = read_all(broker, wish);
-    if (enough(pass, wish)) break;
+    auto again = read(reading);
+    co_await again;
+    if (enough(reading.pass)) break;
+    reading.drop();  // nothing is held while nothing is done
     co_await advanced;
   }
   loop.cancel(timer);
   wakeable.waiting(nullptr);
-  if (!enough(pass, wish)) pass = read_all(broker, wish);
-  co_return std::move(pass.parts);
+  if (!enough(reading.pass)) {
+    auto last = read(reading);
+    co_await last;
+  }
+  co_return finished(reading);
 }
 
 }  // namespace tidemill::broker

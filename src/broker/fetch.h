@@ -1,4 +1,7 @@
 // Fetching: whole batches of several partitions, by reference to the log's memory; waits for more when there is too little.
+//
+// A large fetch is read in pieces, in turn with the others of its loop, so that nobody waits for all of it. It takes the memory that
+// it finds: when there is little, it answers less than was asked for, and only a batch that is too large for the rest is waited for.
 #pragma once
 
 #include <chrono>
@@ -6,6 +9,8 @@
 #include <vector>
 
 #include "broker/broker.h"
+#include "runtime/byte_budget.h"
+#include "runtime/turns.h"
 #include "wire/kafka/codec.h"
 #include "world/clock.h"
 #include "world/task.h"
@@ -51,8 +56,18 @@ class Wakeable {
   std::function<void()> wake_;
 };
 
-// One answer per part, in their order. At least one batch is returned if any part has one, however small the limits are.
-world::Task<std::vector<FetchedPart>> fetch(Broker& broker, world::Loop& loop, FetchWish wish, Wakeable& wakeable);
+struct FetchMeans {
+  runtime::Turns& turns;  // of the loop
+  runtime::ByteBudget::Holding& memory;
+};
+
+struct Fetched {
+  std::vector<FetchedPart> parts;  // one answer per part of the wish, in their order
+  std::size_t held = 0;            // what was taken from `memory` for them: the caller gives it back
+};
+
+// At least one batch is returned if any part has one, however small the limits are.
+world::Task<Fetched> fetch(Broker& broker, world::Loop& loop, FetchWish wish, Wakeable& wakeable, FetchMeans means);
 
 // A client's belief about a partition's leader epoch against what is: NONE, FENCED_LEADER_EPOCH or UNKNOWN_LEADER_EPOCH.
 ErrorCode check_leader_epoch(std::int32_t believed, std::int32_t actual);

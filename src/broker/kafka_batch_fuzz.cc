@@ -12,6 +12,7 @@ using namespace tidemill;
 
 namespace {
 
+constexpr std::int64_t now_ms = 1'000'000;
 constexpr std::size_t length_at = 8, crc_at = 17, crc_from = 21;
 
 template <class T>
@@ -46,11 +47,14 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (size == 0) return 0;
   std::string bytes(reinterpret_cast<const char*>(data) + 1, size - 1);
   auto batch = Slice::own(data[0] & 1 ? mended(std::move(bytes)) : std::move(bytes));
-  catalog::Topic plain, compact;
-  compact.configs["cleanup.policy"] = "compact";
-  auto produced = broker::check_batch(plain, batch);
+  broker::TopicRules plain{.message_bytes_max = 1u << 20, .timestamp_before_max_ms = INT64_MAX, .timestamp_after_max_ms = INT64_MAX};
+  auto strict = plain;
+  strict.compacted = true;
+  strict.timestamp_before_max_ms = strict.timestamp_after_max_ms = 1000;
+  auto produced = broker::check_batch(plain, "plain", batch, now_ms);
   if (produced.refusal) return 0;
   read_all(batch);
-  (void)broker::check_batch(compact, batch);
+  (void)broker::check_batch(strict, "strict", batch, now_ms);
+  CHECK(record::validate_batch(broker::with_append_time(batch, now_ms).bytes()), "a stamped batch is no batch");
   return 0;
 }

@@ -7,7 +7,7 @@
 #include <optional>
 #include <vector>
 
-#include "broker/broker.h"
+#include "broker/topic_rules.h"
 #include "world/task.h"
 
 namespace tidemill::broker {
@@ -23,6 +23,7 @@ struct Produced {
   Refusal refusal;
   Offset base{-1};
   Offset log_start{-1};
+  std::int64_t append_time_ms = -1;    // what the records got as their time; -1: they keep the producer's
   std::vector<RecordRefusal> records;  // what is wrong with single records
 };
 
@@ -30,7 +31,9 @@ struct Produced {
 class Producing {
  public:
   explicit Producing(Produced refused) : outcome_(std::move(refused)) {}
-  Producing(StreamId stream, world::Once<Result<log::Appended>> answer) : stream_(stream), answer_(std::move(answer)) {}
+  Producing(StreamId stream, std::int64_t append_time_ms, world::Once<Result<log::Appended>> answer) : stream_(stream), answer_(std::move(answer)) {
+    outcome_.append_time_ms = append_time_ms;
+  }
 
   // Await once.
   static world::Task<Produced> finish(Producing producing, const log::Log& log);
@@ -44,7 +47,11 @@ class Producing {
 // `records` is what the producer sent for this partition: exactly one record batch.
 Producing begin_produce(Broker& broker, world::Loop& loop, const catalog::Topic* topic, std::int32_t partition, Slice records, Acks acks);
 
-// The checks alone. No copy, and no decompression unless the topic is compacted (each record needs a key then).
-Produced check_batch(const catalog::Topic& topic, const Slice& records);
+// The checks alone. No copy, and no decompression unless each record must be looked at: in a compacted topic it needs a key, and its time may
+// be too far from now.
+Produced check_batch(const TopicRules& rules, std::string_view topic, const Slice& records, std::int64_t now_ms);
+
+// A copy whose records all have this time (message.timestamp.type=LogAppendTime).
+Slice with_append_time(const Slice& batch, std::int64_t time_ms);
 
 }  // namespace tidemill::broker

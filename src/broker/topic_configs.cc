@@ -6,7 +6,7 @@
 #include <charconv>
 #include <iterator>
 
-#include "base/check.h"
+#include "broker/topic_rules.h"
 
 namespace tidemill::broker {
 namespace {
@@ -35,25 +35,41 @@ std::string_view trimmed(std::string_view text) {
   return text;
 }
 
-template <class Number>
-bool number_at_least(std::string_view text, Number least) {
-  Number n{};
-  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), n);
-  return error == std::errc() && end == text.data() + text.size() && n >= least;
+constexpr const char* type_name(ConfigType type) {
+  switch (type) {
+    case ConfigType::boolean_: return "BOOLEAN";
+    case ConfigType::int_: return "INT";
+    case ConfigType::long_: return "LONG";
+    case ConfigType::double_: return "DOUBLE";
+    case ConfigType::string_: return "STRING";
+    case ConfigType::list_: return "LIST";
+  }
+  return "";
 }
 
-bool fits(const TopicConfig& config, std::string_view value) {
+// Empty: it fits.
+template <class Number>
+std::string why_not_number(const TopicConfig& config, std::string_view text) {
+  Number n{};
+  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), n);
+  if (error != std::errc() || end != text.data() + text.size()) return fmt::format("Not a number of type {}", type_name(config.type));
+  if (n < static_cast<Number>(config.least)) return fmt::format("Value must be at least {}", config.least);
+  if (config.most != INT64_MAX && n > static_cast<Number>(config.most)) return fmt::format("Value must be no more than {}", config.most);
+  return {};
+}
+
+std::string why_not(const TopicConfig& config, std::string_view value) {
   std::string_view choices = config.choices;
+  auto one_of = [&](bool fits) { return fits ? std::string() : fmt::format("String must be one of: {}", choices); };
   switch (config.type) {
-    case ConfigType::boolean_: return value == "true" || value == "false";
-    case ConfigType::int_: return number_at_least(value, static_cast<std::int32_t>(config.least));
-    case ConfigType::long_: return number_at_least(value, config.least);
-    case ConfigType::double_: return number_at_least(value, static_cast<double>(config.least));
-    case ConfigType::string_: return choices.empty() || is_choice(choices, value);
-    case ConfigType::list_:
-      return choices.empty() || all_parts(value, [&](std::string_view part) { return is_choice(choices, trimmed(part)); });
+    case ConfigType::boolean_: return value == "true" || value == "false" ? "" : "Expected value to be either true or false";
+    case ConfigType::int_: return why_not_number<std::int32_t>(config, value);
+    case ConfigType::long_: return why_not_number<std::int64_t>(config, value);
+    case ConfigType::double_: return why_not_number<double>(config, value);
+    case ConfigType::string_: return one_of(choices.empty() || is_choice(choices, value));
+    case ConfigType::list_: return one_of(choices.empty() || all_parts(value, [&](std::string_view part) { return is_choice(choices, trimmed(part)); }));
   }
-  return false;
+  return {};
 }
 
 }  // namespace
@@ -67,28 +83,25 @@ Refusal check_topic_config(std::string_view name, std::optional<std::string_view
   auto* config = find_topic_config(name);
   if (!config) return {kafka::INVALID_CONFIG, fmt::format("Unknown topic config name: {}", name)};
   if (!value) return {kafka::INVALID_CONFIG, fmt::format("Null value not supported for topic configs: {}", name)};
-  if (fits(*config, *value)) return {};
-  auto expected = *config->choices ? fmt::format("; one of: {}", config->choices) : std::string();
-  return {kafka::INVALID_CONFIG, fmt::format("Invalid value {} for configuration {}{}", *value, name, expected)};
+  auto why = why_not(*config, *value);
+  if (why.empty()) return {};
+  return {kafka::INVALID_CONFIG, fmt::format("Invalid value {} for configuration {}: {}", *value, name, why)};
 }
 
-std::string_view topic_config(const catalog::Topic& topic, std::string_view name) {
-  auto own = topic.configs.find(std::string(name));
-  if (own != topic.configs.end()) return own->second;
-  auto* config = find_topic_config(name);
-  CHECK(config, "no topic setting {}", name);
-  return config->standard;
+Refusal check_together(const Settings& settings, const Configs& configs) {
+  auto rules = rules_of(settings, configs);
+  if (rules.min_compaction_lag_ms > rules.max_compaction_lag_ms)
+    return {kafka::INVALID_CONFIG, fmt::format("conflict topic config setting min.compaction.lag.ms ({}) > max.compaction.lag.ms ({})", rules.min_compaction_lag_ms, rules.max_compaction_lag_ms)};
+  return {};
 }
 
-std::int64_t topic_config_number(const catalog::Topic& topic, std::string_view name) {
-  auto text = topic_config(topic, name);
-  std::int64_t n = 0;
-  std::from_chars(text.data(), text.data() + text.size(), n);
-  return n;
+std::string standard_value(const Settings& settings, const TopicConfig& config) {
+  std::string_view name = config.name;
+  if (name == "retention.ms") return std::to_string(settings.retention_ms);
+  if (name == "retention.bytes") return std::to_string(settings.retention_bytes);
+  if (name == "delete.retention.ms") return std::to_string(settings.delete_retention_ms);
+  if (name == "max.message.bytes") return std::to_string(settings.message_bytes_max);
+  return config.standard;
 }
-
-bool compacted(const catalog::Topic& topic) { return topic_config(topic, "cleanup.policy").contains("compact"); }
-
-bool deletes(const catalog::Topic& topic) { return topic_config(topic, "cleanup.policy").contains("delete"); }
 
 }  // namespace tidemill::broker

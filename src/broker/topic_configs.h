@@ -18,10 +18,10 @@ const kafka::TopicConfig* find_topic_config(std::string_view name);
 // INVALID_CONFIG with the reason when there is no such setting or the value is not one of its values.
 Refusal check_topic_config(std::string_view name, std::optional<std::string_view> value);
 
-// What holds for the topic: its own value or the default.
-std::string_view topic_config(const catalog::Topic& topic, std::string_view name);
-std::int64_t topic_config_number(const catalog::Topic& topic, std::string_view name);
-bool compacted(const catalog::Topic& topic);
-bool deletes(const catalog::Topic& topic);  // cleanup.policy has delete
+// What contradicts itself among the settings of one topic, each of which is well by itself.
+Refusal check_together(const Settings& settings, const Configs& configs);
+
+// What holds for a topic that does not say: the server's setting, or Kafka's default.
+std::string standard_value(const Settings& settings, const kafka::TopicConfig& config);
 
 }  // namespace tidemill::broker

@@ -2,6 +2,9 @@
 
 #include <fmt/core.h>
 
+#include "broker/topic_rules.h"
+#include "observe/log.h"
+
 namespace tidemill::broker {
 namespace {
 
@@ -21,10 +24,10 @@ Refusal check_partitions(const Settings& settings, std::int32_t partitions) {
   return {kafka::INVALID_PARTITIONS, "Number of partitions must be larger than 0."};
 }
 
-Refusal check_configs(const Configs& configs) {
+Refusal check_configs(const Settings& settings, const Configs& configs) {
   for (const auto& [name, value] : configs)
     if (auto refusal = check_topic_config(name, value)) return refusal;
-  return {};
+  return check_together(settings, configs);
 }
 
 }  // namespace
@@ -36,7 +39,7 @@ Refusal check_new_topic(const Broker& broker, TenantId tenant, const NewTopic& w
   if (auto refusal = check_partitions(broker.settings, wanted.partitions)) return refusal;
   if (wanted.replicas != -1 && wanted.replicas != 1)
     return {kafka::INVALID_REPLICATION_FACTOR, fmt::format("Replication factor {} asked for, but there is one server; use 1 or -1", wanted.replicas)};
-  return check_configs(wanted.configs);
+  return check_configs(broker.settings, wanted.configs);
 }
 
 Task<TopicAnswer> create_topic(Broker& broker, world::Loop& loop, TenantId tenant, NewTopic wanted) {
@@ -48,6 +51,8 @@ Task<TopicAnswer> create_topic(Broker& broker, world::Loop& loop, TenantId tenan
   if (!done) co_return TopicAnswer{refusal_of(done.error()), nullptr};
   auto topic = broker.catalog.find_topic(tenant, wanted.name);
   if (!topic) co_return TopicAnswer{{kafka::UNKNOWN_TOPIC_OR_PARTITION, "deleted as soon as it was made"}, nullptr};
+  if (!rules_of(broker.settings, *topic).synced())
+    log_warn("topic.not_synced", {{"topic", topic->name}, {"hint", "flush.messages or flush.ms puts the sync off: records are acknowledged before they are on disk, and a crash of the machine may lose the last of them"}});
   co_return TopicAnswer{{}, std::move(topic)};
 }
 

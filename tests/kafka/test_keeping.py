@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+import time
 
 import harness
 
@@ -81,3 +82,44 @@ def test_a_deleted_topic_stays_deleted_and_its_name_begins_empty():
     server.kill()
     server.start()
     assert server.records("t", "%p %o %s\n") == "1 0 new\n"
+
+
+def test_configurations_are_checked_and_a_topic_that_is_not_synced_is_warned_of():
+    server = harness.Server()
+    bad = admin(server, "create", "bad", 1, "cleanup.policy=delete", "retention.ms=-7")
+    assert bad[0].startswith("bad INVALID_CONFIG Invalid value -7 for configuration retention.ms"), bad
+    assert admin(server, "create", "good", 1, "retention.ms=3600000", "cleanup.policy=compact,delete", "segment.ms=1000") == ["good ok"]
+    assert "topic.not_synced" not in server.log_text()
+    assert admin(server, "create", "quick", 1, "flush.messages=1000") == ["quick ok"]
+    assert '"topic":"quick"' in re.search(r".*topic.not_synced.*", server.log_text())[0]
+    produce(server, "quick", ["x"])
+    assert server.records("quick", "%s\n") == "x\n"
+
+
+def test_records_of_a_topic_with_log_append_time_have_the_time_of_the_server():
+    server = harness.Server()
+    admin(server, "create", "t", 1, "message.timestamp.type=LogAppendTime")
+    before = int(time.time() * 1000)
+    for codec in ("none", "zstd"):
+        produce(server, "t", ["a", "b"], "-z", codec)
+    after = int(time.time() * 1000)
+    times = [int(line) for line in server.records("t", "%T\n").splitlines()]
+    assert len(times) == 4 and all(before <= t <= after for t in times), (before, times, after)
+    assert offset(server, "t", before) == 0 and offset(server, "t", after + 1) == -1
+
+
+def test_a_record_without_a_key_is_refused_by_a_compacted_topic():
+    server = harness.Server()
+    admin(server, "create", "latest", 1, "cleanup.policy=compact")
+    refused = subprocess.run(["kcat", "-b", server.addresses["kafka"], "-P", "-t", "latest"], input="no key\n", capture_output=True, text=True, timeout=60)
+    assert "Broker failed to validate record" in refused.stderr, refused.stderr
+    produce(server, "latest", ["k:v"], "-K:")
+    assert server.records("latest") == "k\tv\n"
+
+
+def test_the_largest_batch_follows_the_topic_and_the_server():
+    server = harness.Server({"kafka.message_bytes_max": "4KiB"})
+    admin(server, "create", "wide", 1, "max.message.bytes=100000")
+    for topic, size, taken in (("usual", 2000, True), ("usual", 8000, False), ("wide", 8000, True), ("wide", 200000, False)):
+        done = subprocess.run(["kcat", "-b", server.addresses["kafka"], "-P", "-t", topic, "-X", "message.max.bytes=1000000"], input="x" * size + "\n", capture_output=True, text=True, timeout=60)
+        assert ("too large" in done.stderr) is not taken, (topic, size, done.stderr)

@@ -1,17 +1,46 @@
 #include "serve/kafka/connection.h"
 
+#include <algorithm>
 #include <array>
 
 namespace tidemill::serve {
 
 using world::Task;
 
-KafkaConnection::KafkaConnection(std::unique_ptr<world::Connection> connection, KafkaSession session, KafkaLimits limits, KafkaReport report)
-    : connection_(std::move(connection)), session_(std::move(session)), limits_(limits), report_(std::move(report)) {}
+namespace {
+
+constexpr std::size_t write_bytes = 256 * 1024;  // of an answer at once: what has gone is given back, and others get their turn
+
+std::size_t bytes_of(std::span<const Slice> parts) {
+  std::size_t bytes = 0;
+  for (auto& part : parts) bytes += part.size();
+  return bytes;
+}
+
+// The next parts of an answer, from `at` on, up to write_bytes; what is larger is cut.
+std::vector<Slice> next_parts(std::vector<Slice>& parts, std::size_t& at) {
+  std::vector<Slice> some;
+  for (std::size_t room = write_bytes; at < parts.size() && room > 0;) {
+    auto& part = parts[at];
+    auto count = std::min(room, part.size());
+    some.push_back(part.part(0, count));
+    room -= count;
+    part = part.from(count);
+    if (part.empty()) part = Slice(), ++at;  // its memory is the socket's now, or nobody's
+  }
+  return some;
+}
+
+}  // namespace
+
+KafkaConnection::KafkaConnection(std::unique_ptr<world::Connection> connection, KafkaSession session, runtime::ByteBudget& memory, KafkaLimits limits,
+                                 KafkaReport report)
+    : connection_(std::move(connection)), session_(std::move(session)), memory_(memory), limits_(limits), report_(std::move(report)) {}
 
 Task<void> KafkaConnection::run() {
   auto self = shared_from_this();
   session_.meter.connections.add(1);
+  hold_memory();
   arm_idle_timer();
   world::spawn(session_.loop, write_replies());
   auto reading = read_requests();
@@ -22,12 +51,24 @@ Task<void> KafkaConnection::run() {
   co_await writer_ended_;
   session_.loop.cancel(idle_timer_);
   close();
+  session_.memory = nullptr;
+  holding_.reset();
   session_.meter.connections.add(-1);
+}
+
+void KafkaConnection::hold_memory() {
+  auto leave = [weak = weak_from_this(), &loop = session_.loop] {
+    auto close = [weak] { if (auto self = weak.lock()) self->close(); };
+    loop.post(std::move(close));
+  };
+  holding_.emplace(memory_, session_.loop, std::move(leave));
+  session_.memory = &*holding_;
 }
 
 void KafkaConnection::close() {
   if (std::exchange(closed_, true)) return;
   session_.waits.end();
+  if (holding_) holding_->end();
   connection_->close();
 }
 
@@ -56,6 +97,7 @@ Task<void> KafkaConnection::read_requests() {
     if (!frame) co_return end("kafka.refused", frame.error());
     if (frame->empty()) co_return;
     ++moved_;
+    auto frame_bytes = frame->size();
     auto call = read_call(std::move(*frame));
     if (!call) co_return end("kafka.refused", call.error());
     auto waiting = take_turn(may_overlap(*call));
@@ -64,8 +106,9 @@ Task<void> KafkaConnection::read_requests() {
     alone_ = !may_overlap(*call);
     auto key = call->header.key;
     auto at_ns = session_.clock.monotonic_ns();
-    begun_.push_back({key, at_ns, answer(session_, std::move(*call))});
+    begun_.push_back({key, at_ns, frame_bytes, answer(session_, std::move(*call))});
     to_write_.notify();
+    while (holding_->beyond() && !begun_.empty() && !closed_) co_await written_;
   }
 }
 
@@ -83,11 +126,13 @@ Task<void> KafkaConnection::write_replies() {
     session_.meter.answered(begun_.front().api_key, !reply || reply->with_error, session_.clock.monotonic_ns() - begun_.front().at_ns);
     if (!reply) end("kafka.refused", reply.error());
     if (reply && !reply->parts.empty() && !closed_) {
-      auto writing = connection_->write(std::move(reply->parts));
+      auto writing = write_reply(std::move(reply->parts));
       auto written = co_await writing;
       if (!written) end("kafka.lost", written.error());
     }
+    auto frame_bytes = begun_.front().frame_bytes;
     begun_.pop_front();
+    holding_->give_back(frame_bytes + std::exchange(session_.answer_held, 0));
     ++moved_;
     if (begun_.empty()) alone_ = false;
     written_.notify();
@@ -115,14 +160,61 @@ Task<Result<Slice>> KafkaConnection::read_frame() {
   if (!*there) co_return Slice();
   auto length = kafka::frame_length(first, limits_.request_bytes_max);
   if (!length) co_return length.error();
-  // Not zeroed: memory that the client only announces is never touched.
-  auto memory = std::make_shared_for_overwrite<std::byte[]>(*length);
-  std::span<std::byte> room(memory.get(), *length);
-  auto reading = read_exactly(room);
+  GrowingFrame frame(*length);
+  auto reading = read_rest(frame);
   auto whole = co_await reading;
+  holding_->sending.ends();
   if (!whole) co_return whole.error();
-  if (!*whole) co_return fail(Code::invalid, "the connection ended inside a request");
-  co_return Slice(std::move(memory), room);
+  co_return frame.take();
+}
+
+// Memory is taken before there is room for what comes, a step at a time: what a client only announces costs nothing.
+Task<Result<void>> KafkaConnection::read_rest(GrowingFrame& frame) {
+  std::size_t taken = 0;
+  while (!frame.whole()) {
+    if (taken == frame.got()) {
+      auto step = frame.next_step();
+      auto taking = take_memory(step);
+      if (!co_await taking) co_return fail(Code::cancelled, "the connection is closed");
+      taken += step;
+      if (frame.got() > 0) holding_->client_begins(holding_->sending);
+    }
+    auto reading = connection_->read_some(frame.room(taken - frame.got()));
+    auto count = co_await reading;
+    if (!count) co_return count.error();
+    if (*count == 0) co_return fail(Code::invalid, "the connection ended inside a request");
+    frame.came(*count);
+    if (holding_->sending.begun()) holding_->client_moved(holding_->sending, *count);
+  }
+  co_return {};
+}
+
+// While it is the server that makes a client wait, the client is not to blame.
+Task<bool> KafkaConnection::take_memory(std::size_t bytes) {
+  if (holding_->try_take(bytes)) co_return true;
+  holding_->sending.ends();
+  auto taking = holding_->take(bytes);
+  co_return co_await taking;
+}
+
+Task<Result<void>> KafkaConnection::write_reply(std::vector<Slice> parts) {
+  auto left = bytes_of(parts);
+  auto& held = session_.answer_held;
+  if (left > held) holding_->take_anyway(left - held), held = left;
+  for (std::size_t at = 0; at < parts.size() && !closed_;) {
+    auto some = next_parts(parts, at);
+    auto bytes = bytes_of(some);
+    holding_->client_begins(holding_->reading);
+    auto writing = connection_->write(std::move(some));
+    auto written = co_await writing;
+    holding_->reading.ends();
+    if (!written) co_return written.error();
+    held -= bytes;
+    ++moved_;
+    holding_->give_back(bytes);
+    if (at < parts.size()) co_await runtime::Yield{session_.loop};
+  }
+  co_return {};
 }
 
 }  // namespace tidemill::serve

@@ -24,7 +24,12 @@ void report_to_log(std::string_view event, const world::Address& peer, const Err
 }
 
 KafkaServer::KafkaServer(world::Net& net, runtime::Shards& shards, broker::Broker& broker, KafkaServerOptions options)
-    : net_(net), shards_(shards), broker_(broker), options_(std::move(options)) {}
+    : net_(net), shards_(shards), broker_(broker), options_(std::move(options)), memory_(options_.clock, options_.memory) {
+  for (std::size_t i = 0; i < shards_.size(); ++i) {
+    auto& loop = shards_.at(i).loop;
+    turns_.try_emplace(&loop, loop, 1);
+  }
+}
 
 KafkaServer::~KafkaServer() { stop(); }
 
@@ -92,8 +97,8 @@ world::Address KafkaServer::advertised_to(const world::Connection& connection) c
 
 Task<void> KafkaServer::serve(std::unique_ptr<world::Connection> connection, world::Loop& loop) {
   auto peer = connection->peer();
-  KafkaSession session{broker_, loop, options_.tenant, options_.cluster_id, advertised_to(*connection), options_.clock, kafka_meter(), {}};
-  auto served = std::make_shared<KafkaConnection>(std::move(connection), std::move(session), options_.limits, options_.report);
+  KafkaSession session{broker_, loop, options_.tenant, options_.cluster_id, advertised_to(*connection), options_.clock, kafka_meter(), turns_.at(&loop)};
+  auto served = std::make_shared<KafkaConnection>(std::move(connection), std::move(session), memory_, options_.limits, options_.report);
   if (!enlist(served)) {
     options_.report("kafka.refused", peer, fail(Code::busy, "too many connections, or stopping", "raise kafka.connections_max"));
     served->close();

@@ -4,6 +4,7 @@
 //   TRY(server.start());  ...  server.stop();
 #pragma once
 
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -26,6 +27,7 @@ struct KafkaServerOptions {
   std::string cluster_id = "tidemill";
   std::size_t connections_max = 10'000;          // one more is closed at once
   KafkaLimits limits;
+  runtime::ByteBudgetOptions memory{.name = "kafka"};  // of what all connections hold together
   KafkaReport report = report_to_log;
   world::Clock& clock = world::real_clock();
 };
@@ -39,6 +41,7 @@ class KafkaServer {
   Result<void> start();
   world::Address address() const;  // with the real port, after start()
   std::size_t connections() const;
+  const runtime::ByteBudget& memory() const { return memory_; }
 
   // From outside the shards: closes the listener and every connection, returns when the last request has ended.
   void stop();
@@ -60,6 +63,8 @@ class KafkaServer {
   runtime::TaskGroup group_;
   world::Loop* accept_loop_ = nullptr;
   std::unique_ptr<world::Listener> listener_;
+  runtime::ByteBudget memory_;
+  std::map<const world::Loop*, runtime::Turns> turns_;  // of long work, by shard
   mutable std::mutex mutex_;  // for the two below
   std::unordered_set<ConnectionRef> connections_;
   bool stopping_ = false;

@@ -63,6 +63,7 @@ kafka::ProduceResponse::Topic::Partition show(std::int32_t index, const broker::
   out.error_code = produced.refusal.code;
   out.base_offset = produced.base.value;
   out.log_start_offset = produced.log_start.value;
+  out.log_append_time_ms = produced.append_time_ms;
   if (!produced.refusal.message.empty()) out.error_message = produced.refusal.message;
   for (const auto& record : produced.records) out.record_errors.push_back({record.index, record.message});
   return out;
@@ -139,9 +140,11 @@ Task<kafka::FetchResponse> fetch(KafkaSession& session, kafka::FetchRequest requ
   response.error_code = check_fetch_session(request);
   if (response.error_code != kafka::NONE) co_return response;
   bool by_id = version >= fetch_by_id;
-  auto fetching = broker::fetch(session.broker, session.loop, read_wish(session, request, by_id), session.waits);
-  auto parts = co_await fetching;
-  auto part = parts.begin();
+  broker::FetchMeans means{session.turns, *session.memory};
+  auto fetching = broker::fetch(session.broker, session.loop, read_wish(session, request, by_id), session.waits, means);
+  auto fetched = co_await fetching;
+  session.answer_held = fetched.held;
+  auto part = fetched.parts.begin();
   for (const auto& topic : request.topics) {
     auto& out = response.topics.emplace_back();
     out.topic = topic.topic;

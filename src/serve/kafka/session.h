@@ -6,6 +6,8 @@
 
 #include "broker/broker.h"
 #include "broker/fetch.h"
+#include "runtime/byte_budget.h"
+#include "runtime/turns.h"
 #include "serve/kafka/meter.h"
 #include "wire/kafka/frame.h"
 #include "world/clock.h"
@@ -22,7 +24,10 @@ struct KafkaSession {
   world::Address advertised;  // where clients are told to find this server
   world::Clock& clock;
   KafkaMeter& meter;
-  broker::Wakeable waits;     // ended when the connection closes
+  runtime::Turns& turns;      // of the loop: for what takes long
+  broker::Wakeable waits{};   // ended when the connection closes
+  runtime::ByteBudget::Holding* memory = nullptr;  // while the connection runs: what its requests and answers hold
+  std::size_t answer_held = 0;  // taken from `memory` by the handler of the request that is alone; the writer gives it back
 };
 
 // What goes back for one request. No parts: nothing is answered (acks=0).

@@ -33,7 +33,9 @@ class FailingLog : public log::MemoryLog {
  public:
   using log::MemoryLog::MemoryLog;
   std::atomic<bool> full = false;
+  std::atomic<log::Durability> durability = log::Durability::synced;  // of the last append
   void append(log::Append append, log::AppendDone done) override {
+    durability = append.durability;
     if (full && append.purpose == log::Purpose::data) return done(fail(Code::full, "the disk is full"));
     log::MemoryLog::append(std::move(append), std::move(done));
   }
@@ -45,16 +47,17 @@ struct Report {
 
 class TestServer {
  public:
-  explicit TestServer(broker::Settings settings = {}, KafkaLimits limits = {}) : log(world::real_clock()), shards(1), net(world::real_net()) {
+  explicit TestServer(broker::Settings settings = {}, KafkaLimits limits = {}, runtime::ByteBudgetOptions memory = {.name = "kafka"}) : log(world::real_clock()), shards(1), net(world::real_net()) {
     char pattern[] = "/tmp/tidemill-kafka-XXXXXX";
     folder = ::mkdtemp(pattern);
     auto opened = catalog::Catalog::open(log, world::real_disk(), world::real_clock(), world::real_random(), folder);
     EXPECT_TRUE(opened) << opened.error().text();
     catalog = std::move(*opened);
-    broker.emplace(broker::Broker{*catalog, log, settings});
+    broker.emplace(broker::Broker{*catalog, log, world::real_clock(), settings});
     KafkaServerOptions options;
     options.address = {"127.0.0.1", 0};
     options.limits = limits;
+    options.memory = std::move(memory);
     options.connections_max = 20;
     options.report = [this](std::string_view event, const world::Address&, const Error& why) { keep(event, why); };
     server = std::make_unique<KafkaServer>(*net, shards, *broker, std::move(options));

@@ -16,7 +16,7 @@ using world::Task;
 
 // Bit sets of AclOperation: everything that can be done with a topic or the cluster, since nothing is forbidden yet.
 constexpr std::int32_t every_topic_operation = 3576, every_cluster_operation = 8096;
-constexpr std::int8_t topic_config_source = 1, default_config_source = 5;
+constexpr std::int8_t topic_config_source = 1, server_config_source = 4, default_config_source = 5;
 
 kafka::MetadataResponse::Topic describe(const KafkaSession& session, const catalog::Topic& topic, bool operations) {
   kafka::MetadataResponse::Topic out;
@@ -54,14 +54,18 @@ Task<kafka::MetadataResponse::Topic> look_up(KafkaSession& session, kafka::Metad
   co_return missing;
 }
 
-void add_configs(kafka::CreateTopicsResponse::Topic& out, const broker::Configs& own) {
+void add_configs(kafka::CreateTopicsResponse::Topic& out, const broker::Settings& settings, const broker::Configs& own) {
   auto& all = out.configs.emplace();
   for (const auto& config : kafka::topic_configs) {
     auto& shown = all.emplace_back();
-    auto given = own.find(config.name);
     shown.name = config.name;
-    shown.value = given == own.end() ? std::string(config.standard) : given->second;
-    shown.config_source = given == own.end() ? default_config_source : topic_config_source;
+    if (auto given = own.find(config.name); given != own.end()) {
+      shown.value = given->second;
+      shown.config_source = topic_config_source;
+      continue;
+    }
+    shown.value = broker::standard_value(settings, config);
+    shown.config_source = shown.value == config.standard ? default_config_source : server_config_source;
   }
 }
 
@@ -118,7 +122,7 @@ Task<kafka::CreateTopicsResponse::Topic> create_one(KafkaSession& session, kafka
   if (answer.topic) out.topic_id = wire_uuid(answer.topic->uuid);
   out.num_partitions = partitions;
   out.replication_factor = 1;
-  add_configs(out, configs);
+  add_configs(out, session.broker.settings, configs);
   co_return out;
 }
 
