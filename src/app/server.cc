@@ -5,6 +5,7 @@
 
 #include <future>
 
+#include "app/descriptors.h"
 #include "app/exit_code.h"
 #include "app/listening_file.h"
 #include "app/log_meter.h"
@@ -34,6 +35,7 @@ struct Server::Inside {
 
   Result<void> open_log();
   Result<void> open_listeners();
+  void share_among_listeners();
   Result<void> open_engine();
   Result<void> open_kafka();
   Result<void> open_connect();
@@ -55,6 +57,8 @@ struct Server::Inside {
   std::unique_ptr<flow::Queries> queries;
   std::unique_ptr<connect::Connectors> connectors;
   std::unique_ptr<world::Net> net;
+  std::shared_ptr<runtime::Seats> seats;  // of all listeners
+  std::shared_ptr<runtime::ByteBudget> http_memory;
   std::unique_ptr<broker::Broker> broker;
   std::unique_ptr<serve::KafkaServer> kafka;
   std::unique_ptr<serve::ConnectServer> connect;
@@ -155,7 +159,7 @@ Result<void> Server::Inside::open_connect() {
 
 Result<void> Server::Inside::open_ksql() {
   if (settings.ksql_listen.off) return {};
-  ksql = std::make_unique<serve::ksql::KsqlServer>(*net, *shards, *catalog, *queries, serve::ksql::KsqlOptions{.service_id = settings.ksql_service_id, .hosts_allowed = settings.http_hosts_allowed});
+  ksql = std::make_unique<serve::ksql::KsqlServer>(*net, *shards, *catalog, *queries, serve::ksql::KsqlOptions{.service_id = settings.ksql_service_id, .http = http_options("ksql", settings.ksql_listen)});
   TRY_ASSIGN(address, named("ksql.listen", ksql->start(address_of(settings.ksql_listen))));
   addresses["ksql"] = address;
   return {};
@@ -166,6 +170,7 @@ Result<void> Server::Inside::open_kafka() {
   if (settings.kafka_listen.off) return {};
   serve::KafkaServerOptions options{.address = address_of(settings.kafka_listen),
                                     .connections_max = settings.kafka_connections_max,
+                                    .seats = seats,
                                     .limits = {.request_bytes_max = settings.kafka_frame_bytes_max,
                                                .in_flight_max = settings.kafka_requests_in_flight_max,
                                                .idle = settings.kafka_idle_timeout},
@@ -185,7 +190,10 @@ serve::HttpServerOptions Server::Inside::http_options(const char* name, const se
           .address = address_of(at),
           .body_bytes_max = settings.http_body_bytes_max,
           .connections_max = settings.http_connections_max,
-          .idle_timeout = settings.http_idle_timeout};
+          .seats = seats,
+          .memory = http_memory,
+          .idle_timeout = settings.http_idle_timeout,
+          .hosts_allowed = settings.http_hosts_allowed};
 }
 
 std::optional<std::string> Server::Inside::not_ready() const {
@@ -208,8 +216,15 @@ void Server::Inside::warn_of_missing_listeners() const {
     if (!at.off) log_warn("listener.not_built", {{"listener", name}, {"hint", "this version has no such listener; set it to off to silence this"}});
 }
 
+void Server::Inside::share_among_listeners() {
+  seats = std::make_shared<runtime::Seats>(connections_within(raise_descriptor_limit()));
+  runtime::ByteBudgetOptions memory{.name = "http", .bytes_max = settings.http_memory_bytes_max, .free_bytes = 32 * 1024, .patience = settings.http_stalled_timeout};
+  http_memory = std::make_shared<runtime::ByteBudget>(clock, std::move(memory));
+}
+
 Result<void> Server::Inside::open_listeners() {
   net = world::real_net();
+  share_among_listeners();
   TRY(open_kafka());
   TRY(open_connect());
   TRY(open_ksql());
@@ -217,7 +232,7 @@ Result<void> Server::Inside::open_listeners() {
   warn_of_missing_listeners();
   for (auto& [name, address] : addresses) log_info("listener.started", {{"listener", name}, {"server.address", address.text()}});
   ready = true;
-  return listening->publish(addresses);
+  return listening->publish(addresses, shards->at(0).loop);
 }
 
 void Server::Inside::stop() {

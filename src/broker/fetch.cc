@@ -28,9 +28,17 @@ Offset end_of(const log::StoredBatch& batch) {
   return batch.base + (header ? header->last_offset_delta : 0) + 1;
 }
 
-std::size_t room_for(const Pass& pass, const FetchPart& part, const FetchedPart& fetched) {
+// One part being read. `bytes` are those of its records, which take long to count.
+struct PartPass {
+  const FetchPart& part;
+  FetchedPart& fetched;
+  Offset next;
+  std::size_t bytes = 0;
+};
+
+std::size_t room_for(const Pass& pass, const PartPass& at) {
   auto left = pass.room > pass.bytes ? pass.room - pass.bytes : 0;
-  auto of_part = part.bytes_max > fetched.records.size() ? part.bytes_max - fetched.records.size() : 0;
+  auto of_part = at.part.bytes_max > at.bytes ? at.part.bytes_max - at.bytes : 0;
   return std::min(left, of_part);
 }
 
@@ -48,32 +56,34 @@ void look_at(const Pass& pass, const FetchPart& part, FetchedPart& fetched) {
   fetched.end = bounds.end;
 }
 
-// The next piece of a part, from `next` on; false when there is no more of it, or no more room.
-bool read_piece(Pass& pass, const FetchPart& part, FetchedPart& fetched, Offset& next) {
+// The next piece of a part; false when there is no more of it, or no more room.
+bool read_piece(Pass& pass, PartPass& at) {
+  auto& fetched = at.fetched;
   bool first = pass.bytes == 0;  // nothing was found so far, so one batch may break the limits
-  auto limit = room_for(pass, part, fetched);
+  auto limit = room_for(pass, at);
   if (limit == 0 && !first) {
-    pass.cut |= next < fetched.end && pass.bytes >= pass.room;
+    pass.cut |= at.next < fetched.end && pass.bytes >= pass.room;
     return false;
   }
-  auto read = pass.broker->log.read(part.topic->stream(part.partition), next, std::min(limit, piece_bytes));
+  auto read = pass.broker->log.read(at.part.topic->stream(at.part.partition), at.next, std::min(limit, piece_bytes));
   if (!read) {
-    if (fetched.records.parts.empty()) fetched.error = refusal_of(read.error()).code;
+    if (at.bytes == 0) fetched.error = refusal_of(read.error()).code;
     return false;
   }
   for (const auto& batch : *read) {
     auto added = batch.bytes.size();
-    if (added > room_for(pass, part, fetched) && pass.bytes != 0) {
+    if (added > room_for(pass, at) && pass.bytes != 0) {
       pass.cut |= pass.bytes + added > pass.room;
       return false;
     }
     fetched.records.add_stored(batch.bytes, batch.base, batch.leader_epoch);
     pass.bytes += added;
-    next = end_of(batch);
+    at.bytes += added;
+    at.next = end_of(batch);
     // The log may have grown since its bounds were taken; the end never lies behind what is handed out.
-    fetched.end = std::max(fetched.end, next);
+    fetched.end = std::max(fetched.end, at.next);
   }
-  return !read->empty() && next < fetched.end;
+  return !read->empty() && at.next < fetched.end;
 }
 
 // In turn with the other fetches of the loop; between two pieces whatever else the loop has to do.
@@ -84,9 +94,9 @@ Task<void> read_all(Pass& pass, world::Loop& loop, runtime::Turns& turns) {
   for (const auto& part : pass.wish->parts) {
     auto& fetched = pass.parts.emplace_back();
     look_at(pass, part, fetched);
-    auto next = part.from;
+    PartPass at{part, fetched, part.from};
     for (bool more = fetched.error == kafka::NONE; more;) {
-      more = read_piece(pass, part, fetched, next);
+      more = read_piece(pass, at);
       if (pass.bytes - bytes_before < piece_bytes / 2 && pass.parts.size() - parts_before < piece_parts) continue;
       bytes_before = pass.bytes;
       parts_before = pass.parts.size();

@@ -3,10 +3,13 @@
 #include <future>
 #include <latch>
 
+#include "runtime/byte_budget.h"
 #include "runtime/pool.h"
+#include "runtime/seldom.h"
 #include "runtime/shards.h"
 #include "runtime/signal.h"
 #include "runtime/task_group.h"
+#include "runtime/turns.h"
 
 namespace tidemill::runtime {
 namespace {
@@ -115,6 +118,103 @@ TEST(Signal, raised_before_the_wait_is_not_lost_and_counts_once) {
   world::spawn(thread.loop(), waiter(signal, seen, out));
   thread.loop().post([&] { EXPECT_EQ(seen, 1); signal.notify(); });
   EXPECT_EQ(out.get_future().get(), 2);
+}
+
+Task<void> work_in_pieces(Turns& turns, world::Loop& loop, char name, std::string& done, TaskGroup& group) {
+  for (int i = 0; i < 3; ++i) {
+    co_await turns.enter();
+    done += name;
+    turns.leave();
+    co_await Yield{loop};
+  }
+  group.leave();
+}
+
+TEST(Turns, long_work_of_one_does_not_hold_up_the_others) {
+  Shards shards(1);
+  auto& loop = shards.at(0).loop;
+  Turns turns(loop, 1);
+  TaskGroup group;
+  std::string done;
+  for (char name : {'a', 'b', 'c'}) {
+    group.enter();
+    world::spawn(loop, work_in_pieces(turns, loop, name, done, group));
+  }
+  group.close_and_wait();
+  EXPECT_EQ(done, "abcabcabc");
+}
+
+TEST(Seldom, says_one_per_interval_and_how_many_it_kept_to_itself) {
+  Seldom seldom(std::chrono::nanoseconds(100));
+  EXPECT_EQ(seldom.now(5), 0u);
+  EXPECT_EQ(seldom.now(50), std::nullopt);
+  EXPECT_EQ(seldom.now(104), std::nullopt);
+  EXPECT_EQ(seldom.now(105), 2u);
+}
+
+class ByteBudgetTest : public testing::Test {
+ protected:
+  using Holding = ByteBudget::Holding;
+  std::unique_ptr<Holding> holding() { return std::make_unique<Holding>(budget, shards.at(0).loop, [] {}); }
+
+  // Begins to take; what comes of it arrives in the future.
+  std::future<bool> taking(Holding& of, std::size_t bytes) {
+    auto keep = [](Holding& h, std::size_t b, std::promise<bool> p) -> Task<void> {
+      auto taken = h.take(b);
+      p.set_value(co_await taken);
+    };
+    std::promise<bool> promise;
+    auto future = promise.get_future();
+    world::spawn(shards.at(0).loop, keep(of, bytes, std::move(promise)));
+    return future;
+  }
+  void wait_for_waiting(std::size_t count) {
+    while (budget.waiting() != count) std::this_thread::yield();
+  }
+
+  Shards shards{1};
+  ByteBudget budget{world::real_clock(), {.name = "kafka", .bytes_max = 100, .free_bytes = 10, .patience = std::chrono::hours(1)}};
+};
+
+TEST_F(ByteBudgetTest, only_one_goes_beyond_it_and_the_next_follows_when_that_one_has_given_back) {
+  auto a = holding(), b = holding(), c = holding();
+  ASSERT_TRUE(a->try_take(110));
+  EXPECT_EQ(budget.taken(), 100u) << "ten were free";
+  EXPECT_TRUE(taking(*b, 500).get());
+  EXPECT_TRUE(b->beyond());
+  auto third = taking(*c, 20);
+  wait_for_waiting(1);
+  EXPECT_TRUE(taking(*b, 500).get()) << "it goes on until it has what it needs";
+  b->give_back(990);
+  EXPECT_TRUE(third.get());
+  EXPECT_FALSE(b->beyond());
+  EXPECT_TRUE(c->beyond());
+}
+
+TEST_F(ByteBudgetTest, those_who_wait_come_before_those_who_come_later) {
+  auto a = holding(), b = holding(), c = holding(), d = holding();
+  ASSERT_TRUE(a->try_take(110));
+  EXPECT_TRUE(taking(*b, 30).get());
+  auto waits = taking(*c, 60);
+  wait_for_waiting(1);
+  a->give_back(15);
+  EXPECT_EQ(budget.taken(), 105u);
+  EXPECT_FALSE(d->try_take(20));
+  EXPECT_EQ(d->take_some(20), 10u) << "what is free is free for everybody";
+  b->give_back(30);
+  EXPECT_TRUE(waits.get());
+}
+
+TEST_F(ByteBudgetTest, ending_wakes_who_waits_with_nothing) {
+  auto a = holding(), b = holding(), c = holding();
+  ASSERT_TRUE(a->try_take(110));
+  EXPECT_TRUE(taking(*b, 30).get());
+  auto waits = taking(*c, 20);
+  wait_for_waiting(1);
+  c->end();
+  EXPECT_FALSE(waits.get());
+  EXPECT_EQ(c->held(), 0u);
+  EXPECT_FALSE(taking(*c, 1).get());
 }
 
 }  // namespace

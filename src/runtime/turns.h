@@ -1,5 +1,6 @@
 // Turns: so that long work of many tasks does not hold up a loop. Few of them work at the same time, the others wait in order; and who works
-// goes to the back of the loop's queue now and then (Yield), so that short work of others gets in between.
+// goes to the back of the loop's queue now and then (Yield), so that short work of others gets in between. Without the first, a thousand
+// tasks that yield still make everybody wait for a round of a thousand.
 // Used on one loop only; no locks.
 #pragma once
 
@@ -35,7 +36,8 @@ class Turns {
     loop_.post([next = waiting_.front()] { next.resume(); });
     waiting_.pop_front();
   }
-  std::size_t waiting() const { return waiting_.size(); }
+  // For work that may wait for somebody else in its middle: it begins in turn, and the next one follows when it waits or ends.
+  auto pass() { return Passing{{*this}}; }
 
  private:
   struct Entering {
@@ -47,6 +49,9 @@ class Turns {
     }
     void await_suspend(std::coroutine_handle<> h) { turns.waiting_.push_back(h); }
     void await_resume() const noexcept {}
+  };
+  struct Passing : Entering {
+    void await_resume() const { turns.leave(); }
   };
 
   world::Loop& loop_;

@@ -51,6 +51,10 @@ Error net_error(const error_code& error, std::string_view doing) {
   return fail(Code::io, fmt::format("cannot {}: {}", doing, error.message()));
 }
 
+// Of what a client has not read yet, so much may lie in the kernel: by itself it lets that grow to megabytes, for each client, where no
+// limit of ours counts it.
+constexpr int unread_bytes_max = 128 * 1024;
+
 Address address_of(const tcp::endpoint& endpoint) { return {endpoint.address().to_string(), endpoint.port()}; }
 
 class RealConnection final : public Connection {
@@ -124,6 +128,8 @@ class RealListener final : public Listener {
       auto outcome = co_await waiting;
       if (outcome.error == asio::error::connection_aborted) continue;
       if (outcome.error) co_return net_error(outcome.error, "accept");
+      error_code ignored;  // slower or larger than wished, it still works
+      socket.set_option(asio::socket_base::send_buffer_size(unread_bytes_max), ignored);
       co_return std::make_unique<RealConnection>(std::move(socket));
     }
   }

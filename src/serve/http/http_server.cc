@@ -6,6 +6,8 @@
 #include <nlohmann/json.hpp>
 
 #include "base/check.h"
+#include "observe/log.h"
+#include "runtime/seldom.h"
 #include "runtime/task_group.h"
 #include "serve/http/session.h"
 
@@ -25,6 +27,7 @@ struct HttpServer::Inside : std::enable_shared_from_this<HttpServer::Inside> {
   Task<void> turn_away(std::unique_ptr<world::Connection> connection);
   Task<void> forget_after(Task<void> last, std::shared_ptr<Session> session);
   void begin_stop();
+  void warn_of(const Error& why);
 
   world::Net& net;
   runtime::Shards& shards;
@@ -32,6 +35,7 @@ struct HttpServer::Inside : std::enable_shared_from_this<HttpServer::Inside> {
   world::Loop* listener_loop = nullptr;
   std::unique_ptr<world::Listener> listener;
   runtime::TaskGroup group;
+  runtime::Seldom accept_failures{std::chrono::minutes(1)};
 
   std::mutex mutex;
   std::unordered_map<Session*, std::weak_ptr<Session>> sessions;
@@ -47,6 +51,7 @@ Task<void> HttpServer::Inside::accept_all() {
       co_return;
     } else {
       // Out of descriptors, most likely: some will come back.
+      warn_of(connection.error());
       auto pause = world::sleep_for(*listener_loop, std::chrono::milliseconds(50));
       co_await pause;
     }
@@ -55,8 +60,11 @@ Task<void> HttpServer::Inside::accept_all() {
 
 void HttpServer::Inside::admit(std::unique_ptr<world::Connection> connection, world::Loop& loop) {
   std::unique_lock hold(mutex);
-  if (sessions.size() >= routes->options.connections_max) {
+  auto& options = routes->options;
+  if (options.seats && !options.seats->take()) return routes->refused.add();  // not even a courtesy: its descriptor is needed
+  if (sessions.size() >= options.connections_max) {
     hold.unlock();
+    routes->refused.add();
     group.spawn(loop, turn_away(std::move(connection)));
     return;
   }
@@ -68,6 +76,11 @@ void HttpServer::Inside::admit(std::unique_ptr<world::Connection> connection, wo
   if (!in) loop.post([session] { session->shut(); });
 }
 
+void HttpServer::Inside::warn_of(const Error& why) {
+  auto unsaid = accept_failures.now(routes->options.clock.monotonic_ns());
+  if (unsaid) log_warn("http.accept", {{"listener", routes->options.name}, {"error.message", why.text()}, {"log.unsaid", *unsaid}});
+}
+
 Task<void> HttpServer::Inside::forget_after(Task<void> last, std::shared_ptr<Session> session) {
   {
     auto task = std::move(last);
@@ -75,6 +88,7 @@ Task<void> HttpServer::Inside::forget_after(Task<void> last, std::shared_ptr<Ses
   }
   std::lock_guard hold(mutex);
   sessions.erase(session.get());
+  if (routes->options.seats) routes->options.seats->leave();
 }
 
 Task<void> HttpServer::Inside::turn_away(std::unique_ptr<world::Connection> connection) {
@@ -83,6 +97,7 @@ Task<void> HttpServer::Inside::turn_away(std::unique_ptr<world::Connection> conn
   auto sent = co_await connection->write(std::move(parts));
   (void)sent;  // it was a courtesy
   connection->close();
+  if (routes->options.seats) routes->options.seats->leave();
 }
 
 void HttpServer::Inside::begin_stop() {

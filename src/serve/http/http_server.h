@@ -13,6 +13,8 @@
 #include <memory>
 
 #include "base/result.h"
+#include "runtime/byte_budget.h"
+#include "runtime/seats.h"
 #include "runtime/shards.h"
 #include "wire/http/http.h"
 #include "world/net.h"
@@ -52,6 +54,9 @@ struct HttpServerOptions {
   std::size_t header_bytes_max = 16 * 1024;
   std::size_t body_bytes_max = 16 * 1024 * 1024;
   std::size_t connections_max = 1000;  // one more is answered 503 and closed
+  // Shared by several listeners; none: no common limit of connections, and memory of its own for what connections hold.
+  std::shared_ptr<runtime::Seats> seats;
+  std::shared_ptr<runtime::ByteBudget> memory;
   std::chrono::milliseconds idle_timeout{60'000};  // for the next request, and for a write that does not move
   ErrorShape error_shape = default_error;
   std::vector<std::string> hosts_allowed;  // names in the Host header beside addresses and localhost (origin.h)

@@ -220,6 +220,34 @@ TEST_F(HttpServerTest, an_idle_connection_is_closed_and_one_too_many_is_turned_a
   EXPECT_EQ(first.read_all(), "") << "closed by the server";
 }
 
+TEST_F(HttpServerTest, unfinished_bodies_hold_no_more_than_there_is_and_make_room_for_one_that_goes_on) {
+  runtime::ByteBudgetOptions little{.name = "http", .bytes_max = 256 << 10, .free_bytes = 32 << 10, .patience = std::chrono::milliseconds(50)};
+  auto memory = std::make_shared<runtime::ByteBudget>(world::real_clock(), little);
+  auto& stalled = observe::metrics().counter("tidemill_client_memory_stalled_total", {{"listeners", "http"}});
+  auto before = stalled.value();
+  ASSERT_TRUE(make([&](auto& o) { o.memory = memory; }).start());
+  std::string_view head = "POST /echo HTTP/1.1\r\nContent-Length: 200000\r\nConnection: close\r\n\r\n";
+  std::vector<std::unique_ptr<Client>> crowd;
+  for (int i = 0; i < 10; ++i) crowd.emplace_back(std::make_unique<Client>(server_->address()))->send(head).send(std::string(150'000, 'x'));
+  std::string body(200'000, 'y');
+  EXPECT_EQ(body_of(client().send(head).send(body).read_all()), body);
+  EXPECT_GT(stalled.value(), before);
+  crowd.clear();
+  server_->stop();
+  EXPECT_EQ(memory->taken(), 0u);
+}
+
+TEST_F(HttpServerTest, a_seat_that_another_listener_has_taken_is_not_given_twice) {
+  auto seats = std::make_shared<runtime::Seats>(1);
+  ASSERT_TRUE(make([&](auto& o) { o.seats = seats; }).start());
+  ASSERT_TRUE(seats->take());
+  EXPECT_EQ(client().read_all(), "") << "closed by the server";
+  seats->leave();
+  EXPECT_EQ(body_of(get("/hello/x")), "hello x");
+  server_->stop();
+  EXPECT_EQ(seats->taken(), 0u);
+}
+
 TEST_F(HttpServerTest, pages_of_other_sites_and_rebound_names_are_refused) {
   ASSERT_TRUE(make([](auto& o) { o.hosts_allowed = {"mill.example"}; }).start());
   auto status = [&](std::string headers) { return client().send("POST /echo HTTP/1.1\r\nContent-Length: 0\r\nConnection: close\r\n" + headers + "\r\n").read_all().substr(9, 3); };

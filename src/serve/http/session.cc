@@ -2,13 +2,20 @@
 
 #include "base/check.h"
 #include "serve/http/origin.h"
+#include "serve/pieces.h"
 
 namespace tidemill::serve {
 namespace {
 
-constexpr std::size_t read_ahead_bytes_max = 64 * 1024;  // of pipelined requests behind the one being answered
+constexpr std::size_t read_ahead_bytes_max = 16 * 1024;  // of pipelined requests behind the one being answered
 constexpr std::chrono::milliseconds stop_patience{5000};
 constexpr std::chrono::milliseconds linger{1000};
+
+// For a server that shares no memory with others. Free is what is being read, and a header.
+std::shared_ptr<runtime::ByteBudget> own_memory(HttpServerOptions& options) {
+  runtime::ByteBudgetOptions memory{.name = "http", .bytes_max = 64 << 20, .free_bytes = 32 * 1024};
+  return std::make_shared<runtime::ByteBudget>(options.clock, std::move(memory));
+}
 
 http::RequestLimits limits_of(const HttpServerOptions& options) { return {options.header_bytes_max, options.body_bytes_max}; }
 
@@ -17,7 +24,9 @@ http::RequestLimits limits_of(const HttpServerOptions& options) { return {option
 Routes::Routes(HttpServerOptions chosen)
     : options(std::move(chosen)),
       connections(observe::metrics().gauge("tidemill_http_connections", {{"listener", options.name}})),
+      refused(observe::metrics().counter("tidemill_connections_refused_total", {{"listener", options.name}})),
       duration_seconds(observe::metrics().histogram("tidemill_http_request_duration_seconds", {{"listener", options.name}})) {
+  if (!options.memory) options.memory = own_memory(options);
   const char* classes[] = {"other", "1xx", "2xx", "3xx", "4xx", "5xx"};
   for (std::size_t i = 0; i < answered.size(); ++i) {
     answered[i] = &observe::metrics().counter("tidemill_http_requests_total", {{"listener", options.name}, {"status", classes[i]}});
@@ -31,9 +40,23 @@ Session::Session(std::shared_ptr<const Routes> routes, world::Loop& loop, std::u
 
 Session::~Session() { routes_->connections.add(-1); }
 
+// Both tasks begin here, in either order.
+void Session::hold_memory() {
+  if (memory_) return;
+  auto leave = [weak = weak_from_this(), &loop = loop_] {
+    auto close = [weak] { if (auto self = weak.lock()) self->drop(); };
+    loop.post(std::move(close));
+  };
+  memory_.emplace(*routes_->options.memory, loop_, std::move(leave));
+}
+
 Task<void> Session::read(std::shared_ptr<Session> self) {
+  hold_memory();
   while (!gone_) {
+    auto taking = take_room();
+    if (!co_await taking) break;
     auto got = co_await connection_->read_some(buffer_);
+    came(discarding_ || !got ? 0 : *got);
     if (!got || *got == 0) break;
     if (discarding_) continue;
     parser_.feed(std::span(buffer_).first(*got));
@@ -43,18 +66,45 @@ Task<void> Session::read(std::shared_ptr<Session> self) {
   client_gone();
 }
 
+// For as much as one read can bring, before it is read.
+Task<bool> Session::take_room() {
+  if (memory_->try_take(buffer_.size())) co_return true;
+  memory_->sending.ends();  // now it is the server that does not go on
+  auto taking = memory_->take(buffer_.size());
+  bool taken = co_await taking;
+  if (taken && phase_ == Phase::waiting) memory_->client_begins(memory_->sending);
+  co_return taken;
+}
+
+void Session::came(std::size_t bytes) {
+  received_ += bytes;
+  memory_->give_back(buffer_.size() - bytes);
+  if (memory_->sending.begun()) memory_->client_moved(memory_->sending, bytes);
+  else if (phase_ == Phase::waiting && received_ > routes_->options.memory->options().free_bytes) memory_->client_begins(memory_->sending);
+}
+
+// What has come of later requests stays held.
+void Session::answered() {
+  auto rest = std::min(received_, parser_.buffered_bytes());
+  memory_->give_back(received_ - rest);
+  received_ = rest;
+}
+
 Task<void> Session::answer(std::shared_ptr<Session> self) {
+  hold_memory();
   for (;;) {
     phase_ = Phase::waiting;
     room_.notify();
     auto request = co_await next_request();
     if (!request) break;
     phase_ = Phase::working;
+    memory_->sending.ends();
     bool go_on = co_await answer_one(std::move(*request));
+    answered();
     if (!go_on || stopping_) break;
   }
   disarm();
-  connection_->close();
+  drop();
   client_gone();
   room_.notify();
 }
@@ -86,7 +136,7 @@ Task<std::optional<Request>> Session::next_request() {
 Task<void> Session::refuse(std::string message) {
   discarding_ = true;
   co_await send_error(parser_.refusal_status(), std::move(message), false);
-  loop_.run_after(linger, [weak = weak_from_this()] { if (auto self = weak.lock()) self->connection_->close(); });
+  loop_.run_after(linger, [weak = weak_from_this()] { if (auto self = weak.lock()) self->drop(); });
   while (!closed()) co_await arrived_;
 }
 
@@ -129,9 +179,21 @@ Task<bool> Session::send_error(int status, std::string message, bool keep_alive,
 }
 
 Task<Result<void>> Session::send_parts(std::vector<Slice> parts) {
-  arm();
-  auto sent = co_await connection_->write(std::move(parts));
-  disarm();
+  auto left = bytes_of(parts);
+  memory_->take_anyway(left);
+  Result<void> sent;
+  for (Pieces pieces(std::move(parts)); !pieces.done() && sent;) {
+    auto piece = pieces.next();
+    auto bytes = bytes_of(piece);
+    arm();
+    memory_->client_begins(memory_->reading);
+    sent = co_await connection_->write(std::move(piece));
+    memory_->reading.ends();
+    disarm();
+    left -= bytes;
+    memory_->give_back(bytes);
+  }
+  memory_->give_back(left);
   co_return sent;
 }
 
@@ -195,9 +257,15 @@ void Session::client_gone() {
 
 void Session::shut() {
   if (std::exchange(stopping_, true)) return;
-  if (phase_ == Phase::waiting) connection_->close();
+  if (phase_ == Phase::waiting) drop();
   tell_closed();
-  loop_.run_after(stop_patience, [weak = weak_from_this()] { if (auto self = weak.lock()) self->connection_->close(); });
+  loop_.run_after(stop_patience, [weak = weak_from_this()] { if (auto self = weak.lock()) self->drop(); });
+}
+
+// Ends whatever waits: for the client, or for memory.
+void Session::drop() {
+  connection_->close();
+  if (memory_) memory_->end();
 }
 
 void Session::count(int status) {
@@ -207,7 +275,7 @@ void Session::count(int status) {
 
 void Session::arm() {
   disarm();
-  timer_ = loop_.run_after(routes_->options.idle_timeout, [weak = weak_from_this()] { if (auto self = weak.lock()) self->connection_->close(); });
+  timer_ = loop_.run_after(routes_->options.idle_timeout, [weak = weak_from_this()] { if (auto self = weak.lock()) self->drop(); });
 }
 
 void Session::disarm() {

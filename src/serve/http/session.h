@@ -27,6 +27,7 @@ struct Routes {
   // By class of status: answered[2] counts 2xx.
   std::array<observe::Counter*, 6> answered{};
   observe::Gauge& connections;
+  observe::Counter& refused;
   observe::Histogram& duration_seconds;
 };
 
@@ -56,6 +57,11 @@ class Session final : public ResponseStream, public std::enable_shared_from_this
   Task<bool> send(Response response, bool keep_alive, bool with_body);
   Task<bool> send_error(int status, std::string message, bool keep_alive, http::Headers extra = {});
   Task<Result<void>> send_parts(std::vector<Slice> parts);
+  void hold_memory();
+  void drop();
+  Task<bool> take_room();
+  void came(std::size_t bytes);
+  void answered();
   Task<void> refuse(std::string message);
   void count(int status);
   void client_gone();
@@ -68,6 +74,9 @@ class Session final : public ResponseStream, public std::enable_shared_from_this
   std::unique_ptr<world::Connection> connection_;
   http::RequestParser parser_;
   std::array<std::byte, 16 * 1024> buffer_;
+  // What the request under way holds, and those behind it that came already: their bytes, until it is answered.
+  std::optional<runtime::ByteBudget::Holding> memory_;
+  std::size_t received_ = 0;
   runtime::Signal arrived_;  // to the answering task: bytes, or the end
   runtime::Signal room_;     // to the reader: the parser has taken what was there
   Phase phase_ = Phase::waiting;

@@ -1,37 +1,12 @@
 #include "serve/kafka/connection.h"
 
-#include <algorithm>
 #include <array>
+
+#include "serve/pieces.h"
 
 namespace tidemill::serve {
 
 using world::Task;
-
-namespace {
-
-constexpr std::size_t write_bytes = 256 * 1024;  // of an answer at once: what has gone is given back, and others get their turn
-
-std::size_t bytes_of(std::span<const Slice> parts) {
-  std::size_t bytes = 0;
-  for (auto& part : parts) bytes += part.size();
-  return bytes;
-}
-
-// The next parts of an answer, from `at` on, up to write_bytes; what is larger is cut.
-std::vector<Slice> next_parts(std::vector<Slice>& parts, std::size_t& at) {
-  std::vector<Slice> some;
-  for (std::size_t room = write_bytes; at < parts.size() && room > 0;) {
-    auto& part = parts[at];
-    auto count = std::min(room, part.size());
-    some.push_back(part.part(0, count));
-    room -= count;
-    part = part.from(count);
-    if (part.empty()) part = Slice(), ++at;  // its memory is the socket's now, or nobody's
-  }
-  return some;
-}
-
-}  // namespace
 
 KafkaConnection::KafkaConnection(std::unique_ptr<world::Connection> connection, KafkaSession session, runtime::ByteBudget& memory, KafkaLimits limits,
                                  KafkaReport report)
@@ -201,18 +176,21 @@ Task<Result<void>> KafkaConnection::write_reply(std::vector<Slice> parts) {
   auto left = bytes_of(parts);
   auto& held = session_.answer_held;
   if (left > held) holding_->take_anyway(left - held), held = left;
-  for (std::size_t at = 0; at < parts.size() && !closed_;) {
-    auto some = next_parts(parts, at);
-    auto bytes = bytes_of(some);
+  bool small = left <= Pieces::piece_bytes;
+  Pieces pieces(std::move(parts));
+  while (!pieces.done() && !closed_) {
+    if (!small) co_await session_.turns.pass();
+    auto piece = pieces.next();
+    auto bytes = bytes_of(piece);
     holding_->client_begins(holding_->reading);
-    auto writing = connection_->write(std::move(some));
+    auto writing = connection_->write(std::move(piece));
     auto written = co_await writing;
     holding_->reading.ends();
     if (!written) co_return written.error();
     held -= bytes;
     ++moved_;
     holding_->give_back(bytes);
-    if (at < parts.size()) co_await runtime::Yield{session_.loop};
+    if (!pieces.done()) co_await runtime::Yield{session_.loop};
   }
   co_return {};
 }

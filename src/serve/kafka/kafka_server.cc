@@ -1,5 +1,7 @@
 #include "serve/kafka/kafka_server.h"
 
+#include <fmt/core.h>
+
 #include "observe/log.h"
 
 namespace tidemill::serve {
@@ -24,7 +26,8 @@ void report_to_log(std::string_view event, const world::Address& peer, const Err
 }
 
 KafkaServer::KafkaServer(world::Net& net, runtime::Shards& shards, broker::Broker& broker, KafkaServerOptions options)
-    : net_(net), shards_(shards), broker_(broker), options_(std::move(options)), memory_(options_.clock, options_.memory) {
+    : net_(net), shards_(shards), broker_(broker), options_(std::move(options)), memory_(options_.clock, options_.memory),
+      refused_(observe::metrics().counter("tidemill_connections_refused_total", {{"listener", "kafka"}})) {
   for (std::size_t i = 0; i < shards_.size(); ++i) {
     auto& loop = shards_.at(i).loop;
     turns_.try_emplace(&loop, loop, 1);
@@ -74,13 +77,25 @@ Task<void> KafkaServer::accept_all() {
     auto accepting = listener_->accept(shard.loop);
     auto accepted = co_await accepting;
     if (accepted) {
-      group_.spawn(shard.loop, serve(std::move(*accepted), shard.loop));
+      begin(std::move(*accepted), shard.loop);
       continue;
     }
     if (accepted.error().code == Code::cancelled) co_return;
-    options_.report("kafka.accept", address(), accepted.error());
+    warn(accept_failures_, "kafka.accept", address(), accepted.error());
     co_await world::sleep_for(*accept_loop_, pause_without_descriptors);
   }
+}
+
+// A seat is taken here and not on the connection's loop: who is refused gives the descriptor back before the next one is accepted.
+void KafkaServer::begin(std::unique_ptr<world::Connection> connection, world::Loop& loop) {
+  if (options_.seats && !options_.seats->take()) return refuse(connection->peer());
+  bool begun = group_.spawn(loop, serve(std::move(connection), loop));
+  if (!begun && options_.seats) options_.seats->leave();
+}
+
+void KafkaServer::refuse(const world::Address& peer) {
+  refused_.add();
+  warn(refusals_, "kafka.refused", peer, fail(Code::busy, "too many connections, or stopping", "raise kafka.connections_max and the limit of open files (ulimit -n)"));
 }
 
 // False when there is no room, or no time: the server stops.
@@ -89,6 +104,14 @@ bool KafkaServer::enlist(const ConnectionRef& connection) {
   if (stopping_ || connections_.size() >= options_.connections_max) return false;
   connections_.insert(connection);
   return true;
+}
+
+// A crowd causes many of the same: one a minute is enough to know.
+void KafkaServer::warn(runtime::Seldom& seldom, std::string_view event, const world::Address& peer, Error why) {
+  auto unsaid = seldom.now(options_.clock.monotonic_ns());
+  if (!unsaid) return;
+  if (*unsaid > 0) why.message += fmt::format(" (and {} times more since this was said)", *unsaid);
+  options_.report(event, peer, why);
 }
 
 world::Address KafkaServer::advertised_to(const world::Connection& connection) const {
@@ -100,12 +123,14 @@ Task<void> KafkaServer::serve(std::unique_ptr<world::Connection> connection, wor
   KafkaSession session{broker_, loop, options_.tenant, options_.cluster_id, advertised_to(*connection), options_.clock, kafka_meter(), turns_.at(&loop)};
   auto served = std::make_shared<KafkaConnection>(std::move(connection), std::move(session), memory_, options_.limits, options_.report);
   if (!enlist(served)) {
-    options_.report("kafka.refused", peer, fail(Code::busy, "too many connections, or stopping", "raise kafka.connections_max"));
+    refuse(peer);
     served->close();
+    if (options_.seats) options_.seats->leave();
     co_return;
   }
   auto running = served->run();
   co_await running;
+  if (options_.seats) options_.seats->leave();
   std::lock_guard hold(mutex_);
   connections_.erase(served);
 }

@@ -10,6 +10,8 @@
 #include <optional>
 #include <unordered_set>
 
+#include "runtime/seats.h"
+#include "runtime/seldom.h"
 #include "runtime/shards.h"
 #include "runtime/task_group.h"
 #include "serve/kafka/connection.h"
@@ -26,6 +28,7 @@ struct KafkaServerOptions {
   TenantId tenant = default_tenant;
   std::string cluster_id = "tidemill";
   std::size_t connections_max = 10'000;          // one more is closed at once
+  std::shared_ptr<runtime::Seats> seats;         // of all listeners together; none: no such limit
   KafkaLimits limits;
   runtime::ByteBudgetOptions memory{.name = "kafka"};  // of what all connections hold together
   KafkaReport report = report_to_log;
@@ -54,6 +57,9 @@ class KafkaServer {
   world::Task<void> accept_all();
   world::Task<void> serve(std::unique_ptr<world::Connection> connection, world::Loop& loop);
   bool enlist(const ConnectionRef& connection);
+  void begin(std::unique_ptr<world::Connection> connection, world::Loop& loop);
+  void refuse(const world::Address& peer);
+  void warn(runtime::Seldom& seldom, std::string_view event, const world::Address& peer, Error why);
   world::Address advertised_to(const world::Connection& connection) const;
 
   world::Net& net_;
@@ -65,6 +71,8 @@ class KafkaServer {
   std::unique_ptr<world::Listener> listener_;
   runtime::ByteBudget memory_;
   std::map<const world::Loop*, runtime::Turns> turns_;  // of long work, by shard
+  observe::Counter& refused_;
+  runtime::Seldom refusals_{std::chrono::minutes(1)}, accept_failures_{std::chrono::minutes(1)};
   mutable std::mutex mutex_;  // for the two below
   std::unordered_set<ConnectionRef> connections_;
   bool stopping_ = false;

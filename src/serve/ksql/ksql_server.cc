@@ -42,11 +42,10 @@ KsqlServer::KsqlServer(world::Net& net, runtime::Shards& shards, catalog::Catalo
 KsqlServer::~KsqlServer() { stop(); }
 
 Result<world::Address> KsqlServer::start(world::Address address) {
-  HttpServerOptions options;
+  auto options = options_.http;
   options.name = "ksql";
   options.address = std::move(address);
   options.error_shape = error_page;
-  options.hosts_allowed = options_.hosts_allowed;
   http_ = std::make_unique<HttpServer>(net_, shards_, std::move(options));
   http_->route_stream("POST", "/ksql", [this](Request r, ResponseStream& out) { return run_statements(std::move(r), out); });
   http_->route_stream("POST", "/query", [this](Request r, ResponseStream& out) { return run_query(std::move(r), out, false); });

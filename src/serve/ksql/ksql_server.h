@@ -32,7 +32,7 @@ struct KsqlOptions {
   std::size_t push_queries_max = 100;
   std::size_t threads = 4;          // statements at once
   std::size_t waiting_max = 1000;   // and waiting for a thread; more are answered "busy"
-  std::vector<std::string> hosts_allowed;
+  HttpServerOptions http{};         // limits; name, address and shape of errors are set here
 };
 
 class KsqlServer {
