@@ -165,13 +165,13 @@ def steady_server(settings=None, partitions=4, kind=Server, **more):
 class FaultyServer(Server):
     """A server to whose N-th system call of some kind something happens: see syscall_fault.cc. fault() before start() says what, for one life."""
 
-    def fault(self, calls, at=0, do="kill", grow=False, match="", times=1):
+    def fault(self, calls, at=0, do="kill", grow=False, kind="", times=1):
         self.place = self.__dict__.get("place") or temporary_directory()
         self.trace_path, self.until = self.place / "trace", self.place / "until"
         for path in (self.trace_path, self.until):
             path.unlink(missing_ok=True)
         self.prefix = [str(syscall_fault()), "--log", str(self.trace_path), "--under", str(self.data), "--calls", calls, "--at", str(at), "--do", do,
-                       "--until", str(self.until), "--times", str(times), *(["--grow"] if grow else []), *(["--match", match] if match else []), "--"]
+                       "--until", str(self.until), "--times", str(times), *(["--grow"] if grow else []), *(["--kind", kind] if kind else []), "--"]
         return self
 
     def ready(self):

@@ -9,7 +9,7 @@
 //
 //   --calls   of pwrite64 pwritev write fdatasync fsync rename unlink ftruncate fallocate openat (those that make a file), mkdir
 //   --under   only calls on files below this folder count
-//   --match   ... and only those whose path contains this, or, behind a !, does not
+//   --kind    ... and only those whose name ends like this
 //   --grow    of writes only those that make a file longer: those that need new room
 //   --at N    what --do says happens to the N-th call that counts, before it is carried out; 0 or none: to none.
 //             kill: the program is killed. EIO: this one call fails. ENOSPC: from this call on all that count fail, until --until is
@@ -56,7 +56,7 @@ const std::map<std::string, std::vector<long>> numbers_by_name = {
 }
 
 struct Options {
-  std::string log, under, match, until;
+  std::string log, under, kind, until;
   std::map<long, std::string> calls;
   bool grow = false;
   long at = 0, times = 1;
@@ -92,7 +92,7 @@ Options read_options(int count, char** words) {
     std::string value = words[++i];
     if (word == "--log") options.log = value;
     else if (word == "--under") options.under = value;
-    else if (word == "--match") options.match = value;
+    else if (word == "--kind") options.kind = value;
     else if (word == "--until") options.until = value;
     else if (word == "--calls") take_calls(options, value);
     else if (word == "--at") options.at = std::stol(value);
@@ -216,16 +216,11 @@ class Tracer {
   }
 
   bool counts(pid_t thread, const Registers& r, const std::string& path) const {
-    if (path.rfind(options_.under, 0) != 0 || !matches(path)) return false;
+    if (path.rfind(options_.under, 0) != 0 || !path.ends_with(options_.kind)) return false;
     if (r.orig_rax == SYS_openat) return (r.rdx & O_CREAT) && !exists(path);
     if (r.orig_rax == SYS_open) return (r.rsi & O_CREAT) && !exists(path);
     if (options_.grow && (r.orig_rax == SYS_pwrite64 || r.orig_rax == SYS_pwritev || r.orig_rax == SYS_pwritev2 || r.orig_rax == SYS_write || r.orig_rax == SYS_writev)) return grows(thread, r);
     return true;
-  }
-
-  bool matches(const std::string& path) const {
-    auto negated = options_.match.starts_with('!');
-    return (path.find(options_.match.substr(negated)) != std::string::npos) != negated;
   }
 
   static bool grows(pid_t thread, const Registers& r) {

@@ -1,9 +1,12 @@
 """A campaign is worth what its verifier finds: each broken promise, planted in a good history, is found."""
 
 import subprocess
+import types
 
+import test_bit_flips
 from campaign import ACK, SEED, Account, Load, check, steady_server
 from harness import temporary_directory, wait_for
+from test_bit_flips import fetching
 
 
 def history():
@@ -45,3 +48,26 @@ def test_the_verifier_finds_what_is_lost_moved_reused_double_or_foreign():
     assert "holds record 100 after 1999: double" in complaint(server, acks, shape)
     server.kcat("-P", "-t", "proof-0", "-p", "0", input=b"a stranger\n")
     assert "bytes that nobody sent" in complaint(server, acks, shape)
+
+
+def partition(batches, end, errors=()):
+    found = fetching.Partition()
+    found.served, found.end, found.errors = dict(batches), end, dict(errors)
+    return {("proof-0", 0): found}
+
+
+def test_the_comparison_behind_a_flipped_bit_finds_wrong_silent_and_too_many_losses():
+    batches = {base: b"batch %d" % base for base in range(20)}
+    original = types.SimpleNamespace(served=partition(batches, 20))
+
+    def complaints(found, log=""):
+        return " ".join(test_bit_flips.compare(original, found, log)[0])
+
+    without_3 = {base: batch for base, batch in batches.items() if base != 3}
+    assert complaints(partition(batches, 20)) == ""
+    assert complaints(partition(without_3, 20, {3: 2})) == ""
+    assert complaints(partition(without_3, 20), "log.damage") == ""
+    assert "neither a client nor the log" in complaints(partition(without_3, 20))
+    assert "other bytes at offset 3" in complaints(partition(batches | {3: b"batch 4"}, 20))
+    assert "other bytes at offset 20" in complaints(partition(batches | {20: b"new"}, 21))
+    assert "out of reach" in complaints(partition({}, 20, {base: 2 for base in batches}))
