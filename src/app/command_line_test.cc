@@ -17,6 +17,15 @@ TEST(CommandLine, options_are_read_in_both_forms) {
   EXPECT_EQ(line->sets[1].second, "x=y");
 }
 
+TEST(CommandLine, a_flag_takes_no_value_and_an_option_of_another_command_is_refused) {
+  auto line = read({"scrub", "--json", "--data", "/d"});
+  ASSERT_TRUE(line);
+  EXPECT_EQ(line->option("json"), "true");
+  EXPECT_EQ(line->option("data"), "/d");
+  EXPECT_EQ(read({"restore", "--from", "/b", "--to-jsn=5"})->option("to-jsn"), "5");
+  EXPECT_EQ(read({"backup", "--to-jsn=5"}).error().message, "backup has no option --to-jsn");
+}
+
 TEST(CommandLine, mistakes_name_themselves_and_the_remedy) {
   EXPECT_EQ(read({"strat"}).error().text(), "there is no command \"strat\"; tidemill help shows what there is");
   EXPECT_EQ(read({"start", "--dat", "x"}).error().message, "start has no option --dat");

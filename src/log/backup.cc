@@ -31,6 +31,7 @@ class Backup {
     TRY(disk_.make_dirs(journal_folder(to_)));
     TRY(disk_.make_dirs(segments_folder(to_)));
     TRY(take_point());
+    expect();
     for (auto& file : point_.tiers->sealed)
       if (file.number > last_copied_) TRY(copy_sealed(file.number));
     TRY(copy_open());
@@ -40,6 +41,13 @@ class Backup {
     list_.time_ms = source_.clock.now_ms();
     for (auto& folder : {journal_folder(to_), segments_folder(to_)}) TRY(disk_.sync_dir(folder));
     return world::replace_file(disk_, to_ + "/backup", encode_backup_list(list_));
+  }
+
+  // About so much; most journal files have the size of the open one.
+  void expect() {
+    copy_.expect(point_.tiers->sealed.size() * open_.file_bytes + point_.open_end);
+    for (auto& run : point_.tiers->runs)
+      for (auto& segment : run.segments) copy_.expect(segment.file_bytes);
   }
 
   // Files behind the checkpoint that are sorted already are needed for what they say of streams and producers, and nobody holds them: when
@@ -118,8 +126,6 @@ class Backup {
 
   // One that is missing is missing in the backup as well, and its manifest says so: the rest is worth having.
   Result<void> copy_segments() {
-    for (auto& run : point_.tiers->runs)
-      for (auto& segment : run.segments) copy_.expect(segment.file_bytes);
     for (auto& run : point_.tiers->runs)
       for (auto& segment : run.segments) {
         auto copied = copy_.link(segment_path(source_.dir, segment.number), to_, "segments/" + segment_name(segment.number));
