@@ -63,3 +63,24 @@ def test_a_server_starts_on_a_full_disk_and_serves_what_is_there():
     server.kill()
     server.start()
     assert len(server.kcat("-C", "-t", "orders", "-e", "-q", "-o", "beginning", "-f", "%o\n").splitlines()) == n + 1
+
+
+def test_a_server_starts_when_listening_json_finds_no_room_and_writes_it_when_there_is_some():
+    place = temporary_directory()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=400m,nr_inodes=200", "tmpfs", str(place)], check=True)
+    server = Server(data=place / "data")
+    server.kcat("-P", "-t", "orders", input=b"first\n")
+    server.stop()
+    ballast = []
+    try:
+        for n in range(200):
+            ballast.append(place / f"ballast-{n}")
+            ballast[-1].touch()
+    except OSError:
+        ballast.pop()
+    server.start(wait=False)
+    wait_for("the start to go on without it", lambda: server._alive() and "listening.not_written" in server.log_text())
+    for one in ballast:
+        one.unlink()
+    server.addresses = json.loads(wait_for("listening.json", lambda: (place / "data" / "listening.json").read_text()))
+    assert server.records("orders", "%s\n") == "first\n"
