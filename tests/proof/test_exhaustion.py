@@ -19,7 +19,7 @@ import kafka_frames as frames  # noqa: E402
 DESCRIPTORS, CLIENTS = 200, 400
 SLOW_READERS, SLOW_BYTES_A_SECOND = 500, 1000
 MEMORY_MB, HOSTILE_SECONDS = 2048, 600 if LONG else 10
-UNFINISHED = 16  # of 60 MB each. What unfinished requests take together has no limit but that of one times that of connections: 40 are too many
+UNFINISHED = 40  # of 60 MB each: more than there is
 
 
 def address_of(server):
@@ -32,8 +32,9 @@ def test_clients_beyond_the_descriptors_harm_nobody():
     server = steady_server(prefix=["prlimit", f"--nofile={DESCRIPTORS}:{DESCRIPTORS}", "--"])
     load = Load(server, rate=500)
     crowd = [socket.create_connection(address_of(server), timeout=10) for _ in range(CLIENTS)]
-    wait_for("the descriptors to be used up", lambda: "Too many open files" in server.log_text())
+    wait_for("connections to be refused", lambda: "kafka.refused" in server.log_text())
     before = load.account.count()
+    load.account.wait_for_more(500, 20)  # more than a journal file: the next one finds a descriptor
     crowded = cores_used(server.process.pid, 3)
     meanwhile = load.account.count() - before
     assert meanwhile > 0, "a client that was there before the crowd is not served any more"
@@ -42,7 +43,7 @@ def test_clients_beyond_the_descriptors_harm_nobody():
     freed = time.monotonic()
     wait_for("a new client to be served", lambda: server.kcat("-L", "-m", "1", ok=True, timeout=5), 5)
     served = time.monotonic() - freed
-    load.account.wait_for_more(500, 5)  # a journal file that found no descriptor is made again
+    assert "Too many open files" not in server.log_text()
     calm = cores_used(server.process.pid, 2)
     sent, found = load.stop(), load.check(server)
     assert found["records"] == sent["sent"], (found, sent)
@@ -137,10 +138,9 @@ class Hostile:
         for _ in range(count):
             one = socket.create_connection(address_of(self.server), timeout=5)
             self.sockets.append(one)
-            try:
+            one.settimeout(0.1)
+            with contextlib.suppress(OSError):  # it may not be read, or be shown the door
                 one.sendall(struct.pack(">ihhi", 99 << 20, 0, 8, 1) + bytes(megabytes << 20))
-            except OSError:
-                pass  # it may be shown the door
 
     def ask_without_reading(self, count):
         for n in range(count):
