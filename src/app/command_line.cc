@@ -31,6 +31,13 @@ const std::vector<Command>& commands() {
         {"rate", "N", "the shop's transactions per second (50)"},
         set,
         help}},
+      {"backup", "make a copy of a running server's log, consistent up to one moment", "tidemill backup --data /var/lib/tidemill --to /backups/monday",
+       {{"config", "FILE", "the server's YAML file, for its data.dir"}, {"data", "DIR", "the data directory of the running server"}, {"to", "DIR", "a folder that does not exist; on the same file system finished files are linked"}, set, help}},
+      {"restore", "make a new data directory from a backup", "tidemill restore --from /backups/monday --data /var/lib/tidemill2",
+       {{"from", "DIR", "what tidemill backup made"}, {"data", "DIR", "a folder that does not exist, or is empty"}, {"to-jsn", "N", "leave out everything behind group N"}, {"config", "FILE", "a YAML file, for its data.dir"}, set, help}},
+      {"scrub", "check everything on the disk of a stopped server; changes nothing. Exit code 0: clean, 1: damage found, 2: could not check",
+       "tidemill scrub --data /var/lib/tidemill",
+       {{"config", "FILE", "the server's YAML file, for its data.dir"}, {"data", "DIR", "the data directory"}, {"json", nullptr, "one JSON object per finding, a summary last"}, set, help}},
       {"version", "print the version", "tidemill version", {help}},
       {"help", "print this, or the options of one command", "tidemill help start", {}},
   };

@@ -8,9 +8,11 @@
 #include <filesystem>
 #include <thread>
 
+#include "app/backup_command.h"
 #include "app/command_line.h"
 #include "app/demo.h"
 #include "app/exit_code.h"
+#include "app/scrub_command.h"
 #include "app/server.h"
 #include "base/version.h"
 #include "settings/settings.h"
@@ -84,6 +86,20 @@ int demo(const CommandLine& line) {
   return ran ? exit_ok : complain(ran.error());
 }
 
+int backup_or_restore(const CommandLine& line) {
+  auto settings = read_settings(line);
+  if (!settings) return complain(settings.error());
+  auto done = line.command == "backup" ? backup_command(settings->data_dir, line.option("to"))
+                                       : restore_command(line.option("from"), settings->data_dir, line.option("to-jsn"));
+  return done ? exit_ok : complain(done.error());
+}
+
+int scrub(const CommandLine& line) {
+  auto settings = read_settings(line);
+  if (!settings) return complain(settings.error()), scrub_failed;
+  return scrub_command(settings->data_dir, line.options.contains("json"));
+}
+
 int run(int argc, const char* const* argv) {
   auto line = read_command_line(argc, argv);
   if (!line) return complain(line.error());
@@ -94,6 +110,8 @@ int run(int argc, const char* const* argv) {
   auto signals = stop_signals();
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   std::signal(SIGPIPE, SIG_IGN);
+  if (line->command == "scrub") return scrub(*line);
+  if (line->command == "backup" || line->command == "restore") return backup_or_restore(*line);
   return line->command == "demo" ? demo(*line) : start(*line);
 }
 

@@ -5,6 +5,7 @@
 
 #include <future>
 
+#include "app/backup_desk.h"
 #include "app/descriptors.h"
 #include "app/exit_code.h"
 #include "app/listening_file.h"
@@ -64,6 +65,7 @@ struct Server::Inside {
   std::unique_ptr<serve::ConnectServer> connect;
   std::unique_ptr<serve::ksql::KsqlServer> ksql;
   std::unique_ptr<serve::HttpServer> http;
+  std::unique_ptr<BackupDesk> backups;
   std::map<std::string, world::Address> addresses;
   std::atomic<bool> ready = false;
 };
@@ -120,7 +122,9 @@ Result<void> Server::Inside::open_log() {
                                .tail_cache_bytes = settings.log_tail_cache_bytes,
                                .keeping = {.sort_bytes = settings.log_sort_bytes,
                                            .sort_after_ms = settings.log_sort_after.count(),
-                                           .segment_bytes_max = settings.log_segment_bytes_max},
+                                           .segment_bytes_max = settings.log_segment_bytes_max,
+                                           .sweep_interval_ms = settings.log_sweep_interval.count(),
+                                           .delete_after_ms = settings.log_delete_after.count()},
                                .on_fatal = end_at_once};
   TRY_ASSIGN(opened, log::EmbeddedLog::open(disk, clock, std::move(options)));
   log = std::move(opened);
@@ -231,12 +235,14 @@ Result<void> Server::Inside::open_listeners() {
   TRY(open_http());
   warn_of_missing_listeners();
   for (auto& [name, address] : addresses) log_info("listener.started", {{"listener", name}, {"server.address", address.text()}});
+  backups = std::make_unique<BackupDesk>(disk, clock, *log, settings.data_dir);
   ready = true;
   return listening->publish(addresses, shards->at(0).loop);
 }
 
 void Server::Inside::stop() {
   ready = false;
+  backups.reset();
   if (listening) listening->withdraw();
   if (kafka) kafka->stop();
   if (connect) connect->stop();

@@ -97,15 +97,33 @@ void RecordSink::add(Topic& topic, std::int64_t timestamp_ms, std::optional<std:
   ++gathered_records_;
 }
 
-// The gathered records as finished batches. A topic that was deleted meanwhile is made anew: its old streams take nothing more.
+// A topic that was deleted meanwhile is made anew: its old streams take nothing more.
+Result<void> RecordSink::renew(Topic& topic) {
+  if (catalog_.find_topic(topic.known->uuid)) return {};
+  TRY_ASSIGN(known, find_or_create(topic.name));
+  if (static_cast<std::size_t>(known->partitions) < topic.partitions.size())
+    return fail(Code::invalid, fmt::format("topic {} was made anew with fewer partitions", topic.name), "restart the connector");
+  for (std::int32_t p = 0; p < topic.known->partitions; ++p) renewed_[topic.known->stream(p)] = known->stream(p);
+  topic.known = std::move(known);
+  return {};
+}
+
+// Records that were on their way to a topic when it was deleted go to the one made anew. False when none were.
+Result<bool> RecordSink::reroute() {
+  for (auto& [name, topic] : topics_) TRY(renew(*topic));
+  bool any = false;
+  for (auto& flight : in_flight_)
+    for (auto& entry : flight.append.entries)
+      for (auto next = renewed_.find(entry.stream); next != renewed_.end(); next = renewed_.find(entry.stream)) {
+        entry.stream = next->second;
+        any = true;
+      }
+  return any;
+}
+
+// The gathered records as finished batches.
 Result<std::vector<log::Entry>> RecordSink::seal() {
-  for (auto* topic : touched_)
-    if (catalog_.find_topic(topic->known->uuid) == nullptr) {
-      TRY_ASSIGN(known, find_or_create(topic->name));
-      if (static_cast<std::size_t>(known->partitions) < topic->partitions.size())
-        return fail(Code::invalid, fmt::format("topic {} was made anew with fewer partitions", topic->name), "restart the connector");
-      topic->known = std::move(known);
-    }
+  for (auto* topic : touched_) TRY(renew(*topic));
   std::vector<log::Entry> entries;
   for (auto* topic : touched_)
     for (std::size_t p = 0; p < topic->partitions.size(); ++p)
@@ -139,8 +157,18 @@ Result<void> RecordSink::commit(std::string position, std::uint64_t mark, std::i
   return {};
 }
 
+// Only the newest position counts, so now and then an append gives up all but a few.
+void RecordSink::give_up_old_positions(log::Append& append) {
+  if (++positions_written_ < options_.positions_trim_every) return;
+  positions_written_ = 0;
+  auto bounds = log_.bounds(options_.positions);
+  if (auto kept_from = bounds.end - options_.positions_kept; kept_from > bounds.start)
+    append.marks.push_back({log::Mark::Kind::trim, options_.positions, kept_from});
+}
+
 void RecordSink::launch(Flight flight, std::string_view position) {
   flight.append.entries.push_back(position_entry(position));
+  give_up_old_positions(flight.append);
   flight.bytes = bytes_of(flight.append.entries);
   flight.number = next_number_++;
   in_flight_bytes_ += flight.bytes;
@@ -223,7 +251,12 @@ Result<void> RecordSink::collect() {
 }
 
 Result<void> RecordSink::recover(Error error) {
-  if (!retriable(error.code)) return error;
+  if (error.code == Code::not_found) {
+    TRY_ASSIGN(rerouted, reroute());
+    if (!rerouted) return error;
+  } else if (!retriable(error.code)) {
+    return error;
+  }
   {
     std::lock_guard hold(answers_->mutex);
     answers_->waiting_for = error.text();

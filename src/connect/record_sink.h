@@ -38,6 +38,8 @@ struct RecordSinkOptions {
   std::size_t in_flight_bytes_max = 16u << 20;  // connect.append_in_flight_bytes
   std::int32_t partitions = 1;                  // of topics that are made here
   std::map<std::string, std::string> topic_configs;
+  std::size_t positions_trim_every = 1024;      // records of the positions stream; more than
+  std::int64_t positions_kept = 16;             // this many, which stay
   Meter* meter = nullptr;                       // is told of what is durable; may be absent
   std::function<void(const std::string& why)> on_refused;  // the log takes nothing for now; called at each new attempt
 };
@@ -88,6 +90,9 @@ class RecordSink {
 
   Result<std::shared_ptr<const catalog::Topic>> find_or_create(const std::string& name);
   Result<std::vector<log::Entry>> seal();
+  Result<void> renew(Topic& topic);
+  Result<bool> reroute();
+  void give_up_old_positions(log::Append& append);
   Result<void> append_oversized(std::vector<log::Entry>& entries, const std::string& position);
   Result<void> announce(const log::Entry& entry, const std::string& position);
   void launch(Flight flight, std::string_view position);
@@ -107,6 +112,8 @@ class RecordSink {
   std::int32_t sequence_ = 0;
   std::map<std::string, std::unique_ptr<Topic>> topics_;
   std::vector<Topic*> touched_;
+  std::map<StreamId, StreamId> renewed_;  // of topics that were deleted and made anew
+  std::size_t positions_written_ = 0;     // since old ones were given up
   std::size_t gathered_bytes_ = 0;
   std::uint64_t gathered_records_ = 0;
   std::deque<Flight> in_flight_;  // numbers without a gap

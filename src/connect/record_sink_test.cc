@@ -1,5 +1,6 @@
 #include "connect/record_sink.h"
 
+#include <fmt/core.h>
 #include <gtest/gtest.h>
 
 #include "connect/position_stream.h"
@@ -131,6 +132,67 @@ TEST(RecordSink, a_topic_deleted_meanwhile_is_made_anew) {
   ASSERT_TRUE(sink.commit("p", 1));
   ASSERT_TRUE(sink.drain());
   EXPECT_EQ(values(f.log, f.catalog->find_topic(default_tenant, "t")->stream(0)), std::vector<std::string>{"v"});
+}
+
+// Calls `before` in front of the next append of records.
+class Interrupted : public log::MemoryLog {
+ public:
+  using MemoryLog::MemoryLog;
+  void append(log::Append append, log::AppendDone done) override {
+    if (append.entries.size() > 1 && before) std::exchange(before, nullptr)();
+    MemoryLog::append(std::move(append), std::move(done));
+  }
+  std::function<void()> before;
+};
+
+TEST(RecordSink, records_on_their_way_to_a_topic_that_is_deleted_go_to_the_one_made_anew) {
+  Interrupted log(world::real_clock());
+  char dir[] = "/tmp/tidemill-sink-XXXXXX";
+  std::string folder = ::mkdtemp(dir);
+  auto catalog = std::move(*catalog::Catalog::open(log, world::real_disk(), world::real_clock(), world::real_random(), folder));
+  Interrupt interrupt;
+  RecordSinkOptions options;
+  options.positions = StreamId(900);
+  {
+    RecordSink sink(log, *catalog, world::real_clock(), interrupt, options);
+    auto topic = sink.topic("t");
+    ASSERT_TRUE(sink.commit("0", 0));
+    log.before = [&] { ASSERT_TRUE(catalog->change_and_wait({catalog::DeleteTopic{default_tenant, "t"}})); };
+    for (auto* value : {"1", "2", "3"}) {
+      sink.add(**topic, 0, "k", value);
+      ASSERT_TRUE(sink.commit(value, 1));
+    }
+    ASSERT_TRUE(sink.drain());
+  }
+  EXPECT_EQ(values(log, catalog->find_topic(default_tenant, "t")->stream(0)), (std::vector<std::string>{"1", "2", "3"}));
+  EXPECT_EQ(values(log, StreamId(900)), (std::vector<std::string>{"0", "1", "2", "3"}));
+  catalog.reset();
+  EXPECT_EQ(std::system(("rm -rf " + folder).c_str()), 0);
+}
+
+TEST(RecordSink, old_positions_are_given_up_and_the_newest_is_there) {
+  Fixture f(7);
+  RecordSinkOptions options;
+  options.positions = StreamId(900);
+  options.positions_trim_every = 10;
+  options.positions_kept = 3;
+  RecordSink sink(f.log, *f.catalog, world::real_clock(), f.interrupt, options);
+  auto topic = sink.topic("t");
+  std::int64_t start = 0;
+  for (std::uint64_t i = 1; i <= 100; ++i) {
+    sink.add(**topic, 0, "k", std::to_string(i));
+    ASSERT_TRUE(sink.commit(fmt::format(R"({{"at":{}}})", i), i));
+    ASSERT_TRUE(sink.drain());
+    auto bounds = f.log.bounds(options.positions);
+    EXPECT_LE(bounds.end - bounds.start, 14) << "grows for ever";
+    EXPECT_GE(bounds.end - bounds.start, std::min<std::int64_t>(static_cast<std::int64_t>(i), 3));
+    EXPECT_GE(bounds.start.value, start);
+    start = bounds.start.value;
+    auto found = last_position_text(f.log, options.positions);
+    ASSERT_TRUE(found) << found.error().text();
+    EXPECT_EQ(**found, fmt::format(R"({{"at":{}}})", i));
+  }
+  EXPECT_GT(start, 80);
 }
 
 TEST(RecordSink, murmur2_chooses_the_partitions_that_kafka_s_clients_choose) {

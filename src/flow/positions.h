@@ -23,6 +23,8 @@ struct Positions {
   Jsn horizon;                // the input was read up to here
   // Output records already written for input past `inputs`: a step's output that was too large for one append.
   std::uint64_t outputs_ahead = 0;
+  // By input: where the query began, from where a replay without a snapshot starts. Empty in what version 1 wrote.
+  std::vector<Offset> began;
 
   friend bool operator==(const Positions&, const Positions&) = default;
 };
@@ -32,7 +34,7 @@ Result<Positions> read_positions(ByteReader& in);
 
 Slice positions_batch(const Positions& positions, std::int64_t timestamp_ms);
 
-// The first and the last record of a positions stream; nothing when the query has never run.
+// Where the query began and the last record of its positions stream, whose `began` is always known; nothing when the query has never run.
 struct KeptPositions {
   Positions first, last;
   Offset last_offset;

@@ -43,6 +43,7 @@ Positions QueryTask::starting_positions() const {
   for (auto stream : spec_.inputs) {
     auto bounds = log_.bounds(stream);
     out.inputs.push_back({stream, spec_.from_earliest ? bounds.start : bounds.end});
+    out.began.push_back(out.inputs.back().next);
   }
   return out;
 }
@@ -57,6 +58,7 @@ Result<void> QueryTask::recover() {
   }
   auto add_new_partitions = [&](Positions& p) {
     while (p.inputs.size() < spec_.inputs.size()) p.inputs.push_back({spec_.inputs[p.inputs.size()], Offset(0)});
+    p.began.resize(p.inputs.size());
   };
   add_new_partitions(kept->first);
   add_new_partitions(kept->last);
@@ -80,6 +82,7 @@ Result<void> QueryTask::recover() {
 // Goes on from `from`, replaying up to `until` when that is further on.
 void QueryTask::begin_at(const Positions& from, const Positions& until) {
   at_ = from;
+  at_.began = until.began;
   until_ = until.inputs;
   bool ahead = false;
   for (std::size_t i = 0; i < from.inputs.size(); ++i) {
@@ -128,6 +131,22 @@ void QueryTask::write_bad_rows() {
 }
 
 Result<QueryTask::Step> QueryTask::step() {
+  TRY_ASSIGN(step, advance());
+  give_up_old_positions(step.appends);
+  return step;
+}
+
+// Only the newest positions count, so now and then the append that records some gives up all but a few.
+void QueryTask::give_up_old_positions(std::vector<log::Append>& appends) {
+  positions_written_ += appends.size();
+  if (appends.empty() || positions_written_ < spec_.positions_trim_every) return;
+  positions_written_ = 0;
+  auto bounds = log_.bounds(spec_.positions);
+  if (auto kept_from = bounds.end - spec_.positions_kept; kept_from > bounds.start)
+    appends.back().marks.push_back({log::Mark::Kind::trim, spec_.positions, kept_from});
+}
+
+Result<QueryTask::Step> QueryTask::advance() {
   Step step;
   if (std::exchange(first_start_, false)) {  // where we begin is decided once and for all
     step.moved = true;

@@ -33,6 +33,8 @@ struct TaskSpec {
   std::string snapshot_dir;      // empty: no snapshots
   std::size_t batch_rows_max = 8192;
   std::size_t state_bytes_max = 4ull << 30;
+  std::size_t positions_trim_every = 1024;  // records of the positions stream; more than
+  std::int64_t positions_kept = 16;         // this many, which stay
 };
 
 struct TaskCounts {
@@ -67,6 +69,8 @@ class QueryTask {
  private:
   QueryTask(log::Log& log, TaskSpec spec) : log_(log), spec_(std::move(spec)), input_(log) {}
   Result<void> recover();
+  Result<Step> advance();
+  void give_up_old_positions(std::vector<log::Append>& appends);
   Positions starting_positions() const;
   void begin_at(const Positions& from, const Positions& until);
   Result<std::size_t> read_input(Jsn horizon);
@@ -83,6 +87,7 @@ class QueryTask {
   std::vector<Positions::Input> until_;  // replay ends here
   bool replaying_ = false;
   bool first_start_ = false;        // nothing has been recorded yet
+  std::size_t positions_written_ = 0;  // since old ones were given up
   std::uint64_t unrecorded_rows_ = 0, unsaved_rows_ = 0;
   TaskCounts counts_;
   std::vector<BadRow> bad_;

@@ -223,5 +223,42 @@ TEST(Restart, a_query_from_the_end_begins_where_it_first_began) {
   EXPECT_EQ(all[0].size() + all[1].size(), 1u);
 }
 
+TEST(PositionsStream, does_not_grow_for_ever_and_a_restart_without_a_snapshot_still_begins_where_the_query_did) {
+  Mill mill;
+  mill.batch_rows = 1;
+  mill.run_sql(stories[3].sql);
+  mill.drain();
+  for (int i = 0; i < inputs; ++i) feed_users(mill, i);
+  mill.drain();
+  auto bounds = mill.log.bounds(StreamId(5));
+  EXPECT_GT(bounds.end - bounds.start, 1);
+  EXPECT_LT(bounds.end - bounds.start, 8);
+  auto kept = load_positions(mill.log, StreamId(5));
+  ASSERT_TRUE(kept) << kept.error().text();
+  ASSERT_EQ((*kept)->first.inputs.size(), 2u);
+  for (auto& input : (*kept)->first.inputs) EXPECT_EQ(input.next, Offset(0));
+}
+
+// What an earlier version has written: records that do not say where the query began. The first one does.
+TEST(PositionsStream, of_the_version_before_is_read_and_goes_on_in_this_one) {
+  auto story = stories[4];
+  auto wanted = undisturbed(story);
+  Mill mill;
+  mill.batch_rows = 3;
+  mill.run_sql(story.sql);
+  auto old = [&](std::vector<Offset> next) {
+    Positions positions;
+    for (std::size_t i = 0; i < next.size(); ++i) positions.inputs.push_back({mill.streams("in")[i], next[i]});
+    mill.append({default_tenant, StreamId(5), positions_batch(positions, 0)});
+  };
+  old({Offset(0), Offset(0)});
+  old({Offset(0), Offset(0)});
+  for (int i = 0; i < inputs; ++i) story.feed(mill, i);
+  mill.drain();
+  mill.drain();
+  EXPECT_EQ(outcome(mill), wanted);
+  EXPECT_GT(mill.log.bounds(StreamId(5)).start, Offset(2));
+}
+
 }  // namespace
 }  // namespace tidemill::flow

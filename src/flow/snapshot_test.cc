@@ -26,12 +26,13 @@ ByteReader state_in(std::string_view bytes, std::int64_t next_offset) {
   EXPECT_EQ(in.text(4), "TFLW");
   EXPECT_EQ(in.le<std::uint32_t>(), 1u);
   in.le<std::uint64_t>();
-  EXPECT_EQ(in.u8(), 1);
+  EXPECT_EQ(in.u8(), 2);
   EXPECT_GT(in.u64(), 0u);
   EXPECT_EQ(in.u64(), 0u);
   EXPECT_EQ(in.u32(), 1u);
   EXPECT_EQ(in.u64(), 1024u);
   EXPECT_EQ(in.i64(), next_offset);
+  EXPECT_EQ(in.i64(), 0);
   auto size = in.le<std::uint64_t>();
   EXPECT_EQ(size + 4, in.remaining());
   ByteReader state(in.text(size));

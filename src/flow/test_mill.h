@@ -95,6 +95,8 @@ class Mill : public sql::SourceResolver {
     s.positions = StreamId(5);
     s.processing_log = StreamId(6);
     s.batch_rows_max = batch_rows;
+    s.positions_trim_every = 4;  // so that every test of restarts has a trimmed stream
+    s.positions_kept = 2;
     s.snapshot_dir = snapshots ? "snapshots" : "";
     return s;
   }

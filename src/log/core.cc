@@ -34,6 +34,7 @@ void LogCore::submit(Append append, AppendDone done) {
 bool LogCore::pump() {
   if (fatal_) return false;
   bool progress = poll_spare();
+  if (fatal_) return false;
   if (auto queued = queue_.size(); queued > 0) {
     auto round = gather();
     progress |= queue_.size() < queued;

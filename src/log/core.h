@@ -173,6 +173,7 @@ class LogCore {
   std::optional<Error> short_;       // why the last spare could not be made, while there is none
   bool refused_ = false;             // data, since then
   std::int64_t spare_retry_ns_ = 0;
+  int io_failures_ = 0;              // of the last tries to make a file
   std::uint64_t larger_failed_ = 0;  // a file of this size could not be made, though there is a spare of the usual size
   std::int64_t larger_retry_ns_ = 0;
   std::uint64_t next_number_ = 1;

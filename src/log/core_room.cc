@@ -135,10 +135,17 @@ bool LogCore::take_spare(Result<PreparedFile> made) {
     short_.reset();
     refused_ = false;
     larger_failed_ = 0;
+    io_failures_ = 0;
     if (start_owed_ && roll_for(group_header_bytes + owed_marks_.size() * entry_row_bytes, owed_marks_.size())) (void)write_start();  // a failure is in fatal_
     return true;
   }
   ++counters_.spare_failures;
+  // A file that was not synced may be made again. A disk that says no twice is not asked a third time.
+  io_failures_ = made.error().code == Code::io ? io_failures_ + 1 : 0;
+  if (io_failures_ > 1) {
+    die(std::move(made).error());
+    return false;
+  }
   if (spares_.empty()) {
     short_ = std::move(made).error();
     spare_retry_ns_ = retry;

@@ -31,7 +31,7 @@ struct EmbeddedOptions {
   std::size_t tail_cache_bytes = 64u << 20;
   KeeperOptions keeping;  // without the folder
   std::uint64_t waiting_bytes_max = 256u << 20;  // of appends not yet taken; beyond it they are refused with Code::unavailable
-  // Called once, on the log's thread, when a write or sync has failed. Nothing is acknowledged any more: the process should end.
+  // Called once, on a thread of the log's, when a write or sync has failed. The process should end.
   std::function<void(const Error&)> on_fatal;
 };
 
@@ -64,6 +64,8 @@ class EmbeddedLog : public Log {
   // Until then every stream is kept for ever.
   void set_policies(Policies policies);
 
+  // For a backup. Any thread.
+  DurablePoint durable_point() const { return engine_->view.durable_point(); }
   const RecoveryReport& recovery() const;
   const KeeperCounters& keeper_counters() const { return engine_->keeper.counters(); }
   LogCounters counters() const;
@@ -99,7 +101,7 @@ class EmbeddedLog : public Log {
   Incarnation incarnation_;
   std::uint64_t producer_ids_of_ = 0;  // the upper half of this run's producer ids
   std::atomic<std::uint32_t> producer_ids_{0};
-  bool fatal_reported_ = false;
+  bool fatal_reported_ = false, keeper_reported_ = false;
 
   mutable std::mutex refusal_mutex_;
   std::optional<Error> refusal_;

@@ -36,6 +36,7 @@ TEST(JournalSim, no_seed_loses_doubles_moves_or_changes_what_was_acknowledged) {
     total.survived += seen.survived;
     total.lost += seen.lost;
     total.unstarted += seen.unstarted;
+    total.scrubbed += seen.scrubbed;
   }
   fmt::print("{} trimmed streams seen, {} files sorted, {} segments merged, {} checkpoints, {} files used again; ", total.trimmed, total.sorted, total.merged, total.checkpoints, total.reused);
   fmt::print("{} recoveries, {} crashed ones, {} kills, {} seals, {} tails dropped, {} batches checked, {} duplicates recognised, {} refused by a "
@@ -43,6 +44,7 @@ TEST(JournalSim, no_seed_loses_doubles_moves_or_changes_what_was_acknowledged) {
              total.recoveries, total.crashed_opens, total.kills, total.seals, total.tails, total.batches, total.duplicates, total.full, total.survived, total.lost, total.unstarted);
   // A simulation that never meets the hard cases proves nothing.
   EXPECT_GT(total.seals, seeds);
+  EXPECT_GT(total.scrubbed, seeds);
   EXPECT_GT(total.trimmed, seeds);
   EXPECT_GT(total.sorted, seeds);
   EXPECT_GT(total.merged, seeds);

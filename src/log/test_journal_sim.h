@@ -12,6 +12,7 @@
 #include <set>
 
 #include "log/engine.h"
+#include "log/scrub.h"
 #include "log/test_batches.h"
 #include "world/simulated_disk.h"
 
@@ -50,7 +51,7 @@ class JournalSim {
 
   std::uint64_t trace() const { return disk_.trace(); }
   struct Seen {
-    std::uint64_t trimmed = 0, sorted = 0, merged = 0, checkpoints = 0, reused = 0, seals = 0, tails = 0, recoveries = 0, batches = 0, duplicates = 0, full = 0, kills = 0, crashed_opens = 0, survived = 0, lost = 0, unstarted = 0;
+    std::uint64_t trimmed = 0, sorted = 0, merged = 0, checkpoints = 0, reused = 0, seals = 0, tails = 0, recoveries = 0, batches = 0, duplicates = 0, full = 0, kills = 0, crashed_opens = 0, survived = 0, lost = 0, unstarted = 0, scrubbed = 0;
   };
   const Seen& seen() const { return seen_; }
 
@@ -129,6 +130,16 @@ class JournalSim {
     } else {
       disk_.power_loss();
     }
+    if (options_.flaw == RecoveryFlaw::none) scrub_what_is_left();
+  }
+
+  // A crash is no damage.
+  void scrub_what_is_left() {
+    auto report = scrub(disk_, options_.dir, {[this](const Finding& finding) {
+      if (finding.kind == Finding::Kind::damage) broke(fmt::format("a scrub after a crash finds damage: {} at {}: {}", finding.file, finding.position, finding.what));
+    }});
+    if (report) seen_.scrubbed += report->batches;
+    else if (report.error().code != Code::not_found) broke("a scrub after a crash fails: " + report.error().text());
   }
 
   bool open() {

@@ -89,6 +89,13 @@ void View::switch_file(std::optional<Footer> sealed, const OpenFile& next) {
 
 // ---- the background's side
 
+DurablePoint View::durable_point() const {
+  std::shared_lock hold(mutex_);
+  DurablePoint point{durable_, tiers_, open_file_, block_bytes, open_held_};
+  if (!rows_.groups.empty()) point.open_end = rows_.groups.back().position + whole_blocks(rows_.groups.back().length);
+  return point;
+}
+
 TiersRef View::tiers() const {
   std::shared_lock hold(mutex_);
   return tiers_;

@@ -28,6 +28,15 @@ struct PublishedGroup {
   bool empty() const { return batches.empty() && marks.empty(); }
 };
 
+// Everything that was durable at one moment. The files that it names stay as they are while it is held, but for what is appended behind.
+struct DurablePoint {
+  Jsn jsn;
+  TiersRef tiers;
+  std::shared_ptr<const world::File> open_file;  // null: there is none yet
+  std::uint64_t open_end = block_bytes;          // behind its last group
+  Hold held;
+};
+
 class View {
  public:
   View(SealedFiles& sealed_files, SegmentFiles& segment_files, std::size_t tail_cache_bytes)
@@ -54,6 +63,7 @@ class View {
   // Anybody's side.
   Bounds bounds(StreamId stream) const;
   Jsn durable_jsn() const;
+  DurablePoint durable_point() const;
   Result<std::vector<StoredBatch>> read(StreamId stream, Offset from, std::size_t bytes_max) const;
   Result<std::optional<StoredBatch>> find_by_time(StreamId stream, std::int64_t time_ms) const;
   Result<std::vector<Group>> read_groups(Jsn from, std::size_t bytes_max) const;

@@ -3,7 +3,8 @@
 // What a crash leaves behind (the real disk's contract, and what the simulated disk does on purpose): bytes are durable only
 // after sync_data() on their file; a created, renamed or removed name only after sync_dir() on its folder; un-synced writes
 // may be lost, torn or kept in any order, at sector (512 B) granularity. After a failed sync the file must not be trusted: never retry.
-// Errors: Code::full (no space), Code::not_found, Code::busy (lock), Code::refused (permission), Code::io (everything else).
+// Errors: Code::full (no space), Code::not_found, Code::busy (lock), Code::refused (permission), Code::unavailable
+// (no descriptor left), Code::io (everything else).
 #pragma once
 
 #include <memory>

@@ -24,6 +24,8 @@ Code code_of(int error) {
     case EPERM:
     case EROFS: return Code::refused;
     case EWOULDBLOCK: return Code::busy;
+    case EMFILE:
+    case ENFILE: return Code::unavailable;  // no descriptors left: nothing is wrong with the disk
     default: return Code::io;
   }
 }

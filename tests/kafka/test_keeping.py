@@ -123,3 +123,28 @@ def test_the_largest_batch_follows_the_topic_and_the_server():
     for topic, size, taken in (("usual", 2000, True), ("usual", 8000, False), ("wide", 8000, True), ("wide", 200000, False)):
         done = subprocess.run(["kcat", "-b", server.addresses["kafka"], "-P", "-t", topic, "-X", "message.max.bytes=1000000"], input="x" * size + "\n", capture_output=True, text=True, timeout=60)
         assert ("too large" in done.stderr) is not taken, (topic, size, done.stderr)
+
+
+def test_a_topic_made_by_a_statement_takes_the_same_configurations():
+    server = harness.Server()
+    create = "CREATE STREAM s (id INT KEY, n INT) WITH (KAFKA_TOPIC='s', VALUE_FORMAT='JSON', PARTITIONS=1, CLEANUP_POLICY='%s', RETENTION_MS=%d);"
+    refused = server.ksql(create % ("burn", 5), ok=False)
+    assert refused.status == 400 and "Invalid value burn for configuration cleanup.policy" in refused.json["message"], refused.body
+    server.ksql(create % ("compact", 5))
+    no_key = subprocess.run(["kcat", "-b", server.addresses["kafka"], "-P", "-t", "s"], input="no key\n", capture_output=True, text=True, timeout=60)
+    assert "Broker failed to validate record" in no_key.stderr, no_key.stderr
+
+
+def test_a_dropped_query_and_connector_leave_nothing_that_a_restart_would_meet():
+    server = harness.Server()
+    server.ksql("CREATE STREAM s (id INT KEY, n INT) WITH (KAFKA_TOPIC='s', VALUE_FORMAT='JSON', PARTITIONS=1);")
+    for _ in range(2):  # the second round has the names of the first, and streams of its own
+        server.ksql("CREATE STREAM big AS SELECT * FROM s WHERE n > 1;", {"ksql.streams.auto.offset.reset": "earliest"})
+        server.ksql("INSERT INTO s (id, n) VALUES (1, 2);")
+        harness.wait_for("the query's output", lambda: server.records("BIG") != "")
+        query = re.search(r"CSAS_BIG_\d+", server.ksql("SHOW QUERIES;").body.decode())[0]
+        server.ksql(f"TERMINATE {query}; DROP STREAM big DELETE TOPIC;")
+        server.kill()
+        server.start()
+    assert server.records("s", "%s\n").count("2") == 2
+    assert "log.damage" not in server.log_text()

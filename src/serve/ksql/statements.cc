@@ -6,6 +6,8 @@
 #include <future>
 #include <set>
 
+#include "broker/topic_configs.h"
+
 namespace tidemill::serve::ksql {
 
 using catalog::Change;
@@ -135,8 +137,10 @@ Result<std::vector<Change>> Statements::topic_changes(TenantId tenant, const sql
     return fail(Code::not_found, fmt::format("Topic '{}' does not exist. If you want to create a new topic for the stream/table please re-run the statement providing the required 'PARTITIONS' configuration in the WITH clause (and optionally 'REPLICAS').", source.topic),
                 fmt::format("For example: WITH (KAFKA_TOPIC='{}', VALUE_FORMAT='{}', PARTITIONS=1)", source.topic, sql::format_name(source.value_format)));
   }
-  bool sink = !source.written_by.empty();
-  return std::vector<Change>{catalog::CreateTopic{tenant, source.topic, *partitions, topic_configs(source, properties, sink), false}};
+  auto configs = topic_configs(source, properties, !source.written_by.empty());
+  for (auto& [name, value] : configs)
+    if (auto refusal = broker::check_topic_config(name, value)) return fail(Code::invalid, refusal.message, "docs/kafka-apis.md lists what topic configurations take");
+  return std::vector<Change>{catalog::CreateTopic{tenant, source.topic, *partitions, std::move(configs), false}};
 }
 
 Statements::Answer Statements::create_source(Context context, const sql::CreateSource& create) {
