@@ -138,10 +138,9 @@ class Hostile:
         for _ in range(count):
             one = socket.create_connection(address_of(self.server), timeout=5)
             self.sockets.append(one)
-            try:
+            one.settimeout(0.1)
+            with contextlib.suppress(OSError):  # it may not be read, or be shown the door
                 one.sendall(struct.pack(">ihhi", 99 << 20, 0, 8, 1) + bytes(megabytes << 20))
-            except OSError:
-                pass  # it may be shown the door
 
     def ask_without_reading(self, count):
         for n in range(count):
