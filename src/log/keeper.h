@@ -138,7 +138,7 @@ class Keeper {
   std::map<std::uint64_t, std::int64_t> checked_segments_; // of those: looked at, and left as they are until then
   std::int64_t next_sweep_ns_ = 0;
   std::function<void(Append)> append_;
-  // The wall clock as far as it is believed when something is to be deleted by it.
+  // The furthest that the wall clock was ever believed to be ahead of the monotonic one, when something was to be deleted by it.
   std::int64_t clock_offset_ms_ = 0;
   std::int64_t clock_doubted_since_ns_ = 0;
   bool clock_known_ = false;

@@ -157,22 +157,19 @@ Result<bool> Keeper::advance_sweep() {
   return true;
 }
 
-// Nothing is deleted because a clock has jumped ahead: a step is believed when it has stayed for an hour. A step back is believed at
-// once, for it only keeps more.
+// Nothing is deleted because a clock has jumped ahead: beyond where it was once believed to be, a step is believed when it has stayed
+// for an hour. A step back is believed at once, for it only keeps more.
 std::int64_t Keeper::trusted_now_ms() {
   auto monotonic = clock_.monotonic_ns();
   auto offset = clock_.now_ms() - monotonic / ns_per_ms;
-  auto ahead = offset - clock_offset_ms_;
-  if (!std::exchange(clock_known_, true) || ahead <= clock_step_ms) {
-    clock_offset_ms_ = offset;
-    clock_doubted_since_ns_ = 0;
-  } else if (clock_doubted_since_ns_ == 0) {
-    clock_doubted_since_ns_ = monotonic;
-  } else if (monotonic - clock_doubted_since_ns_ >= clock_trust_ns) {
-    clock_offset_ms_ = offset;
-    clock_doubted_since_ns_ = 0;
+  if (!std::exchange(clock_known_, true)) clock_offset_ms_ = offset;
+  if (offset - clock_offset_ms_ > clock_step_ms) {
+    if (clock_doubted_since_ns_ == 0) clock_doubted_since_ns_ = monotonic;
+    if (monotonic - clock_doubted_since_ns_ < clock_trust_ns) return clock_offset_ms_ + monotonic / ns_per_ms;
   }
-  return clock_offset_ms_ + monotonic / ns_per_ms;
+  clock_doubted_since_ns_ = 0;
+  clock_offset_ms_ = std::max(clock_offset_ms_, offset);
+  return offset + monotonic / ns_per_ms;
 }
 
 }  // namespace tidemill::log
