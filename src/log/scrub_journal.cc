@@ -95,6 +95,7 @@ class GroupCheck {
   void pass(std::uint64_t from, std::uint64_t to) {
     complete_ = false;
     Finding finding{Finding::Kind::damage, journal_file_below(seal_.number), from, to - from, "groups fail their checksum or are missing", {}};
+    if (seal_.next_jsn <= from_) finding.what += "; what could be read of this file is in segments already";
     for (auto& row : rows_.batches) {
       auto& group = rows_.groups[std::min<std::size_t>(row.group, rows_.groups.size() - 1)];
       if (group.position < from || group.position >= to || group.jsn < from_) continue;
