@@ -35,7 +35,8 @@ class Original:
             self.files[f"{path.relative_to(self.data).parts[0]} {kind_of(path.name)}"].append(path.relative_to(self.data))
         life = Life(self.data).start()
         topics = json.loads(life.server.kcat("-L", "-J"))["topics"]
-        self.topics = {t["topic"]: len(t["partitions"]) for t in topics}
+        # A table's topic is compacted behind our back, which changes its batches: its answers are compared instead.
+        self.topics = {t["topic"]: len(t["partitions"]) for t in topics if t["topic"] != "PAGES"}
         self.served = fetching.read_topics(life.server.addresses["kafka"], self.topics)
         self.answer = life.answer()
         life.end()

@@ -63,8 +63,9 @@ def clock_error_s(server):
 
 
 def make_topics_for_ever(server, count, partitions):
-    """Else the records would rightly be gone in ten years."""
-    configuration = struct.pack(">i", 1) + frames.string("retention.ms") + frames.string("-1")
+    """Else the records would rightly be gone in ten years, and refused as an hour too early when the server's clock is a day back."""
+    settings = {"retention.ms": "-1", "message.timestamp.after.max.ms": str(2**63 - 1)}
+    configuration = struct.pack(">i", len(settings)) + b"".join(frames.string(name) + frames.string(value) for name, value in settings.items())
     topics = b"".join(frames.string(f"proof-{n}") + struct.pack(">ihi", partitions, 1, 0) + configuration for n in range(count))
     answer = frames.Reader(frames.Connection(server.addresses["kafka"]).send(frames.request(CREATE_TOPICS, 2, struct.pack(">i", count) + topics + struct.pack(">ib", 10_000, 0))).receive())
     answer.take("iii")
