@@ -20,8 +20,24 @@ struct LogMeter::Inside : std::enable_shared_from_this<Inside> {
     m.counter("tidemill_log_refused_total", {{"reason", "other"}}).add((now.refused - now.refused_full) - (last.refused - last.refused_full));
     m.gauge("tidemill_log_durable_jsn").set(static_cast<double>(log->durable_jsn().value));
     last = now;
+    carry_keeping();
     tell(log->refusing());
     loop.run_after(std::chrono::seconds(1), [self = shared_from_this()] { self->carry(); });
+  }
+
+  void carry_keeping() {
+    auto now = log->keeping();
+    auto& m = observe::metrics();
+    m.counter("tidemill_log_sorted_files_total").add(now.files_sorted - last_keeping.files_sorted);
+    m.counter("tidemill_log_merged_segments_total").add(now.segments_merged - last_keeping.segments_merged);
+    m.counter("tidemill_log_compacted_records_total").add(now.records_compacted - last_keeping.records_compacted);
+    m.counter("tidemill_log_trimmed_streams_total").add(now.streams_trimmed - last_keeping.streams_trimmed);
+    m.counter("tidemill_log_damaged_total").add(now.damaged - last_keeping.damaged);
+    m.counter("tidemill_log_keeping_failures_total").add(now.failures - last_keeping.failures);
+    m.gauge("tidemill_log_unsorted_bytes").set(static_cast<double>(now.unsorted_bytes));
+    m.gauge("tidemill_log_segments").set(static_cast<double>(now.segments));
+    m.gauge("tidemill_log_segment_bytes").set(static_cast<double>(now.segment_bytes));
+    last_keeping = now;
   }
 
   void tell(const std::optional<Error>& refusal) {
@@ -35,6 +51,7 @@ struct LogMeter::Inside : std::enable_shared_from_this<Inside> {
   const log::EmbeddedLog* log;  // nullptr once the meter is gone
   world::Loop& loop;
   log::LogCounters last;
+  log::Keeping last_keeping;
   bool refusing = false;
 };
 

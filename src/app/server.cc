@@ -19,6 +19,7 @@
 #include "log/embedded_log.h"
 #include "observe/log.h"
 #include "observe/metrics.h"
+#include "runtime/seldom.h"
 #include "runtime/shards.h"
 #include "serve/connect/connect_server.h"
 #include "serve/http/operations.h"
@@ -101,6 +102,21 @@ broker::Settings broker_settings(const settings::Settings& settings) {
           .message_bytes_max = settings.kafka_message_bytes_max};
 }
 
+void report_damage(const log::EntryDamage& damage) {
+  log_error("log.damage", {{"error.message", "records are damaged; what can be read was sorted, and the file is kept as it is"},
+                           {"log.file", damage.file},
+                           {"log.position", damage.position},
+                           {"log.bytes", damage.bytes},
+                           {"log.stream", damage.first.value},
+                           {"log.offset", damage.from.value}});
+}
+
+void report_keeping(const Error& error) {
+  static runtime::Seldom seldom(std::chrono::minutes(1));
+  if (auto unsaid = seldom.now(world::real_clock().monotonic_ns()))
+    log_warn("log.keeping_failed", {{"error.message", error.text()}, {"hint", "it is tried again every second"}, {"log.times_unsaid", *unsaid}});
+}
+
 void report_recovery(const log::RecoveryReport& report, std::uint64_t start_ns, std::uint64_t now_ns) {
   auto ms = (now_ns - start_ns) / 1'000'000;
   log_info("log.recovered", {{"event.duration_ms", ms}, {"log.groups_scanned", report.groups_scanned}, {"log.tail_dropped", report.tail_dropped}, {"log.corruptions", report.corruption.size()}});
@@ -124,7 +140,9 @@ Result<void> Server::Inside::open_log() {
                                            .sort_after_ms = settings.log_sort_after.count(),
                                            .segment_bytes_max = settings.log_segment_bytes_max,
                                            .sweep_interval_ms = settings.log_sweep_interval.count(),
-                                           .delete_after_ms = settings.log_delete_after.count()},
+                                           .delete_after_ms = settings.log_delete_after.count(),
+                                           .on_damage = report_damage,
+                                           .on_failure = report_keeping},
                                .on_fatal = end_at_once};
   TRY_ASSIGN(opened, log::EmbeddedLog::open(disk, clock, std::move(options)));
   log = std::move(opened);

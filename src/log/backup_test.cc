@@ -112,7 +112,7 @@ TEST_F(Backup, one_taken_while_files_are_sorted_merged_and_used_again_has_everyt
   ASSERT_TRUE(made) << made.error().text();
   EXPECT_GE(made->jsn, before);
   EXPECT_LT(made->jsn, log->durable_jsn());
-  EXPECT_GT(log->keeper_counters().files_reused, 0u);
+  EXPECT_GT(log->keeping().files_reused, 0u);
   auto expected = up_to(read(), made->jsn);
   auto epoch = log->bounds(StreamId{1}).leader_epoch;
   auto incarnation = log->incarnation();
@@ -158,7 +158,7 @@ TEST_F(Backup, groups_that_are_sorted_cannot_be_taken_apart_again) {
   options.keeping.sort_bytes = 300 << 10;
   open(dir);
   for (int i = 0; i < 1500; ++i) put(i);
-  for (int i = 0; log->keeper_counters().files_sorted == 0; ++i) put(i);
+  for (int i = 0; log->keeping().files_sorted == 0; ++i) put(i);
   auto made = backup();
   ASSERT_TRUE(made);
   EXPECT_GT(made->earliest, Jsn{1});

@@ -169,6 +169,8 @@ void LogCore::write(Round round) {
   if (!round.empty() && !fatal_) write_group(round);
   auto answers = std::move(round.answers);
   for (auto& a : answers) a.appended.jsn = next_ - 1;
+  if (!fatal_ && options_.flaw == Flaw::ack_before_sync) answer(answers, Durability::synced);
+  if (!fatal_ && options_.flaw == Flaw::publish_before_sync && !round.sync && !unpublished_.empty()) publish();
   if (!fatal_) {
     answer(answers, Durability::on_write);
     bool waited = unsynced_bytes_ > unsynced_bytes_max || clock_.monotonic_ns() - unsynced_since_ns_ >= idle_ns;
@@ -239,6 +241,10 @@ void LogCore::sync() {
   synced_ = next_ - 1;
   idle_since_ns_ = now;
   unsynced_bytes_ = 0;
+  publish();
+}
+
+void LogCore::publish() {
   std::vector<StreamId> moved;
   for (auto& group : unpublished_)
     for (auto& row : group.batches) moved.push_back(row.stream);

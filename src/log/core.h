@@ -37,7 +37,7 @@ struct CoreOptions {
   std::int64_t producer_forget_ms = 24 * 3600 * 1000;
   std::size_t producers_min = 10'000;
   std::size_t producers_max = 250'000;
-  RecoveryFlaw flaw = RecoveryFlaw::none;
+  Flaw flaw = Flaw::none;
 };
 
 class LogCore {
@@ -112,6 +112,7 @@ class LogCore {
   void write(Round round);
   void write_group(Round& round);
   void sync();
+  void publish();
   void cover(std::uint16_t flags = 0);
   void answer(std::vector<Answer>& answers, Durability durability);
   void die(Error error);

@@ -20,6 +20,20 @@ struct LogCounters {
   std::uint64_t spare_failures = 0;
 };
 
+// What went on behind the log's back, and what there is now.
+struct Keeping {
+  std::uint64_t files_sorted = 0;
+  std::uint64_t files_reused = 0;
+  std::uint64_t segments_merged = 0;
+  std::uint64_t records_compacted = 0;
+  std::uint64_t streams_trimmed = 0;
+  std::uint64_t damaged = 0;
+  std::uint64_t failures = 0;
+  std::uint64_t unsorted_bytes = 0;
+  std::uint64_t segments = 0;
+  std::uint64_t segment_bytes = 0;
+};
+
 struct CounterCells {
   using Cell = std::atomic<std::uint64_t>;
   Cell groups{0}, syncs{0}, sync_ns_sum{0}, bytes{0}, appends{0}, records{0}, duplicates{0}, refused{0}, refused_full{0}, files_sealed{0},

@@ -212,6 +212,26 @@ void EmbeddedLog::set_policies(Policies policies) {
   wake_background();
 }
 
+Keeping EmbeddedLog::keeping() const {
+  auto& counted = engine_->keeper.counters();
+  Keeping now;
+  now.files_sorted = counted.files_sorted;
+  now.files_reused = counted.files_reused;
+  now.segments_merged = counted.segments_merged;
+  now.records_compacted = counted.records_compacted;
+  now.streams_trimmed = counted.streams_trimmed;
+  now.damaged = counted.damaged;
+  now.failures = counted.failures;
+  auto tiers = engine_->view.tiers();
+  for (auto& file : tiers->sealed) now.unsorted_bytes += file.data_end;
+  for (auto& run : tiers->runs)
+    for (auto& segment : run.segments) {
+      ++now.segments;
+      now.segment_bytes += segment.file_bytes;
+    }
+  return now;
+}
+
 const RecoveryReport& EmbeddedLog::recovery() const { return engine_->core->recovery(); }
 LogCounters EmbeddedLog::counters() const { return engine_->core->counters().read(); }
 

@@ -67,7 +67,7 @@ class EmbeddedLog : public Log {
   // For a backup. Any thread.
   DurablePoint durable_point() const { return engine_->view.durable_point(); }
   const RecoveryReport& recovery() const;
-  const KeeperCounters& keeper_counters() const { return engine_->keeper.counters(); }
+  Keeping keeping() const;
   LogCounters counters() const;
   // Why data is refused now, with what to do about it: the disk is full, or has failed. Nothing when it is taken. Any thread.
   std::optional<Error> refusing() const;

@@ -24,7 +24,7 @@ struct Engine {
   bool background_step() { return maker.step() || keeper.step(); }
 
  private:
-  Engine(world::Disk& disk, world::Clock& clock, const std::string& dir, KeeperOptions keeping, std::size_t tail_cache_bytes);
+  Engine(world::Disk& disk, world::Clock& clock, const CoreOptions& options, KeeperOptions keeping, std::size_t tail_cache_bytes);
 };
 
 }  // namespace tidemill::log

@@ -147,7 +147,7 @@ Result<void> SpareMaker::finish() {
   auto path = journal_path(dir_, making_->number);
   TRY(file_->sync_data());
   TRY(disk_.rename(path + ".tmp", path));
-  return disk_.sync_dir(journal_folder(dir_));
+  return sync_folder_ ? disk_.sync_dir(journal_folder(dir_)) : Result<void>{};
 }
 
 }  // namespace tidemill::log

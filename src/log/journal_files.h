@@ -31,7 +31,8 @@ struct PreparedFile {
 
 class SpareMaker {
  public:
-  SpareMaker(world::Disk& disk, std::string dir) : disk_(disk), dir_(std::move(dir)) {}
+  // `sync_folder` is false only where a simulation has to find that out.
+  SpareMaker(world::Disk& disk, std::string dir, bool sync_folder = true) : disk_(disk), dir_(std::move(dir)), sync_folder_(sync_folder) {}
 
   // Asks for a file like this; an earlier wish is forgotten, and what was made for it is never handed out.
   void want(FileHeader header);
@@ -54,6 +55,7 @@ class SpareMaker {
 
   world::Disk& disk_;
   std::string dir_;
+  bool sync_folder_;
   std::move_only_function<void()> on_want_;
   std::mutex mutex_;
   std::optional<FileHeader> wanted_;

@@ -16,7 +16,7 @@ const std::uint64_t seeds = wanted_seeds();
 TEST(JournalSim, no_seed_loses_doubles_moves_or_changes_what_was_acknowledged) {
   JournalSim::Seen total;
   for (std::uint64_t seed = 1; seed <= seeds; ++seed) {
-    JournalSim sim(seed, RecoveryFlaw::none);
+    JournalSim sim(seed, Flaw::none);
     auto broken = sim.run();
     ASSERT_EQ(broken, "");
     auto& seen = sim.seen();
@@ -61,15 +61,18 @@ TEST(JournalSim, no_seed_loses_doubles_moves_or_changes_what_was_acknowledged) {
 
 TEST(JournalSim, the_same_seed_makes_the_same_run) {
   for (std::uint64_t seed = 1; seed <= 5; ++seed) {
-    JournalSim first(seed, RecoveryFlaw::none), second(seed, RecoveryFlaw::none);
+    JournalSim first(seed, Flaw::none), second(seed, Flaw::none);
     ASSERT_EQ(first.run(), second.run());
     EXPECT_EQ(first.trace(), second.trace());
   }
 }
 
-TEST(JournalSim, recovery_that_ignores_the_incarnation_is_found_out) {
+// Bugs that were made on purpose: if the simulation did not find one, it would not find its like.
+class PlantedBug : public testing::TestWithParam<std::pair<const char*, Flaw>> {};
+
+TEST_P(PlantedBug, is_found_by_a_seed) {
   for (std::uint64_t seed = 1; seed <= seeds; ++seed) {
-    JournalSim sim(seed, RecoveryFlaw::ignore_incarnation);
+    JournalSim sim(seed, GetParam().second);
     if (auto broken = sim.run(); !broken.empty()) {
       fmt::print("found: {}\n", broken);
       return;
@@ -77,6 +80,12 @@ TEST(JournalSim, recovery_that_ignores_the_incarnation_is_found_out) {
   }
   FAIL() << "no seed noticed";
 }
+
+INSTANTIATE_TEST_SUITE_P(JournalSim, PlantedBug,
+                         testing::Values(std::pair{"ignore_incarnation", Flaw::ignore_incarnation}, std::pair{"ack_before_sync", Flaw::ack_before_sync},
+                                         std::pair{"publish_before_sync", Flaw::publish_before_sync}, std::pair{"drop_durable", Flaw::drop_durable},
+                                         std::pair{"lose_rename", Flaw::lose_rename}),
+                         [](auto& info) { return std::string(info.param.first); });
 
 }  // namespace
 }  // namespace tidemill::log

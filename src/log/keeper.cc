@@ -68,6 +68,7 @@ bool Keeper::step() {
   auto worked = advance();
   if (worked) return *worked;
   ++counters_.failures;
+  if (options_.on_failure) options_.on_failure(worked.error());
   for (auto number : sealed_files_.take_bad())
     for (auto& file : files_)
       if (file.number == number) (void)rebuild_seal(sealed_files_, file);  // a failure shows when the page is read again
@@ -229,6 +230,7 @@ void Keeper::finish_merge(MergeReport report) {
 void Keeper::note_damage(const MergeReport& report) {
   counters_.damaged += report.damage.size();
   for (auto& damage : report.damage) {
+    if (options_.on_damage) options_.on_damage(damage);
     auto name = damage.file.substr(damage.file.rfind('/') + 1);
     if (auto number = number_of_journal_name(name)) damaged_files_.insert(*number);
     if (auto number = number_of_segment_name(name)) damaged_segments_.insert(*number);

@@ -38,6 +38,9 @@ struct KeeperOptions {
   // A segment of which a part is not wanted any more is written anew when that is half of it, or has waited for so long.
   std::int64_t delete_after_ms = 86'400'000;
   ProducerLimits producers;
+  // Called on the stepping thread, for whoever tells people.
+  std::function<void(const EntryDamage&)> on_damage;
+  std::function<void(const Error&)> on_failure;
 };
 
 struct KeeperCounters {

@@ -99,7 +99,7 @@ Footer seal_alone(SealedFiles& sealed, std::uint64_t number, FileScan& scan, Jsn
   Recovered state;
   state.damaged = true;
   state.next = first;
-  auto replay = Replay(state, RecoveryFlaw::none).read(scan, number, true, next);
+  auto replay = Replay(state, Flaw::none).read(scan, number, true, next);
   auto& found = state.report.corruption;
   std::move(found.begin(), found.end(), std::back_inserter(report.corruption));
   return make_seal(sealed, number, replay, scan, state);
@@ -116,7 +116,7 @@ Result<void> for_each_row(TableReader& reader, std::size_t table, Call call) {
 
 class Recovery {
  public:
-  Recovery(world::Disk& disk, const std::string& dir, SealedFiles& sealed, RecoveryFlaw flaw)
+  Recovery(world::Disk& disk, const std::string& dir, SealedFiles& sealed, Flaw flaw)
       : disk_(disk), dir_(dir), sealed_(sealed), flaw_(flaw) {}
 
   Result<Recovered> run() {
@@ -322,7 +322,7 @@ class Recovery {
   world::Disk& disk_;
   const std::string& dir_;
   SealedFiles& sealed_;
-  RecoveryFlaw flaw_;
+  Flaw flaw_;
   std::vector<Known> files_;
   Incarnation mentioned_;  // highest in any file's header or seal
   Recovered state_;
@@ -330,7 +330,7 @@ class Recovery {
 
 }  // namespace
 
-Result<Recovered> recover(world::Disk& disk, const std::string& dir, SealedFiles& sealed_files, RecoveryFlaw flaw) {
+Result<Recovered> recover(world::Disk& disk, const std::string& dir, SealedFiles& sealed_files, Flaw flaw) {
   return Recovery(disk, dir, sealed_files, flaw).run();
 }
 

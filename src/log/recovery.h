@@ -24,7 +24,14 @@
 namespace tidemill::log {
 
 // Deliberate mistakes, so that the simulation can prove that it finds them.
-enum class RecoveryFlaw { none, ignore_incarnation };
+enum class Flaw {
+  none,
+  ignore_incarnation,     // recovery believes leftovers of an earlier run
+  ack_before_sync,        // an append is answered when it is written
+  publish_before_sync,    // readers see groups that are not on disk
+  drop_durable,           // recovery takes the last group of the open file for torn, whatever it is
+  lose_rename,            // the folder is not synced when a journal file has got its name
+};
 
 struct Corruption {
   std::uint64_t file = 0;
@@ -99,7 +106,7 @@ struct Recovered {
   RecoveryReport report;
 };
 
-Result<Recovered> recover(world::Disk& disk, const std::string& dir, SealedFiles& sealed_files, RecoveryFlaw flaw = RecoveryFlaw::none);
+Result<Recovered> recover(world::Disk& disk, const std::string& dir, SealedFiles& sealed_files, Flaw flaw = Flaw::none);
 
 // Makes the pages of a sealed file again, in memory, after one of them failed its checksum.
 Result<void> rebuild_seal(SealedFiles& sealed_files, const Footer& seal);

@@ -59,7 +59,7 @@ void Replay::note(const GroupHeader& header) {
 
 bool Replay::follows(const GroupHeader& header, Jsn next) const {
   if (header.jsn != next) return false;
-  return header.incarnation >= last_ || flaw_ == RecoveryFlaw::ignore_incarnation;
+  return header.incarnation >= last_ || flaw_ == Flaw::ignore_incarnation;
 }
 
 Offset Replay::end_of(StreamId stream) const {
@@ -76,7 +76,7 @@ std::optional<Replay::BatchHeaders> Replay::judge(const FoundGroup& found) const
     auto header = header_of(found.bytes.subspan(found.group.at[i], entries[i].length));
     if (!header) return std::nullopt;
     auto& end = ends.try_emplace(entries[i].stream, end_of(entries[i].stream)).first->second;
-    if (entries[i].base < end && flaw_ != RecoveryFlaw::ignore_incarnation) return std::nullopt;
+    if (entries[i].base < end && flaw_ != Flaw::ignore_incarnation) return std::nullopt;
     end = entries[i].base + header->records_count;
     headers.push_back(*header);
   }
@@ -110,7 +110,7 @@ void Replay::apply(const FoundGroup& found, const BatchHeaders& headers, FileRep
 
 // A hole in the offsets of a stream where every group is there: the groups before were read wrong or lost without a trace.
 void Replay::report_gaps(const FoundGroup& found, std::uint64_t number) {
-  if (state_.damaged || flaw_ == RecoveryFlaw::ignore_incarnation) return;
+  if (state_.damaged || flaw_ == Flaw::ignore_incarnation) return;
   std::unordered_set<StreamId> seen;
   for (auto& entry : found.group.entries) {
     auto end = end_of(entry.stream);
@@ -199,6 +199,8 @@ std::optional<std::uint64_t> Replay::pass_damage(FileScan& scan, std::uint64_t n
   return go_on ? std::optional(go_on->first) : std::nullopt;
 }
 
+bool Replay::is_last(FileScan& scan, const FoundGroup& found) { return !scan.at(found.end()); }
+
 FileReplay Replay::read(FileScan& scan, std::uint64_t number, bool closed, std::optional<Jsn> next_known) {
   FileReplay into;
   into.first_jsn = state_.next;
@@ -207,6 +209,8 @@ FileReplay Replay::read(FileScan& scan, std::uint64_t number, bool closed, std::
   std::uint64_t position = block_bytes;
   while (position < scan.file_bytes()) {
     auto found = scan.at(position);
+    if (flaw_ == Flaw::drop_durable && found && !closed && is_last(scan, *found)) break;
+    if (flaw_ == Flaw::drop_durable) found = scan.at(position);  // what it pointed to is gone
     if (found) note(found->group.header);
     if (auto headers = found && follows(found->group.header, state_.next) ? judge(*found) : std::nullopt) {
       report_gaps(*found, number);

@@ -15,7 +15,7 @@ struct FileReplay {
 
 class Replay {
  public:
-  Replay(Recovered& state, RecoveryFlaw flaw) : state_(state), flaw_(flaw), durable_(state.next - 1), last_(state.incarnation) {}
+  Replay(Recovered& state, Flaw flaw) : state_(state), flaw_(flaw), durable_(state.next - 1), last_(state.incarnation) {}
 
   // `next_known`: the first JSN of the file behind this one, if there is one; then everything here is durable.
   FileReplay read(FileScan& scan, std::uint64_t number, bool closed, std::optional<Jsn> next_known);
@@ -24,6 +24,7 @@ class Replay {
   using Ahead = std::vector<std::pair<std::uint64_t, GroupHeader>>;
   using BatchHeaders = std::vector<record::BatchHeader>;
 
+  static bool is_last(FileScan& scan, const FoundGroup& found);
   Offset end_of(StreamId stream) const;
   bool follows(const GroupHeader& header, Jsn next) const;
   // The headers of the group's batches, when they agree with the group's table and lie at or above the ends of their streams.
@@ -40,7 +41,7 @@ class Replay {
   std::optional<std::pair<std::uint64_t, Jsn>> credible_ahead(FileScan& scan, std::uint64_t position) const;
 
   Recovered& state_;
-  RecoveryFlaw flaw_;
+  Flaw flaw_;
   Jsn durable_;          // highest that any good group mentions
   Incarnation last_;     // of the last accepted group
   std::optional<Ahead> ahead_;  // good groups behind the first damage of this file, found once

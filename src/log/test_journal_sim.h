@@ -26,7 +26,7 @@ struct SimClock : world::Clock {
 
 class JournalSim {
  public:
-  JournalSim(std::uint64_t seed, RecoveryFlaw flaw) : seed_(seed), random_(seed), disk_(seed) {
+  JournalSim(std::uint64_t seed, Flaw flaw) : seed_(seed), random_(seed), disk_(seed) {
     options_.dir = "data";
     options_.journal_file_bytes = block_bytes * (16 + random_() % 48);
     options_.group_bytes_max = block_bytes * (2 + random_() % 14);
@@ -130,7 +130,7 @@ class JournalSim {
     } else {
       disk_.power_loss();
     }
-    if (options_.flaw == RecoveryFlaw::none) scrub_what_is_left();
+    if (options_.flaw == Flaw::none) scrub_what_is_left();
   }
 
   // A crash is no damage.
