@@ -135,6 +135,7 @@ Result<void> Server::Inside::open_log() {
                                .journal_file_bytes = settings.log_journal_file_bytes,
                                .group_bytes_max = settings.log_group_bytes_max,
                                .batch_bytes_max = settings.log_batch_bytes_max,
+                               .roll_after_ms = settings.log_roll_after.count(),
                                .tail_cache_bytes = settings.log_tail_cache_bytes,
                                .keeping = {.sort_bytes = settings.log_sort_bytes,
                                            .sort_after_ms = settings.log_sort_after.count(),

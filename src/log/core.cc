@@ -44,6 +44,7 @@ bool LogCore::pump() {
   auto now = clock_.monotonic_ns();
   if (!unpublished_.empty() && now - unsynced_since_ns_ >= idle_ns) sync();
   else if (unpublished_.empty() && entries_to_cover_ && now - idle_since_ns_ >= idle_ns) cover();
+  else if (is_due_to_roll(now) && !spares_.empty()) return roll();
   else return progress;
   return !fatal_;
 }
@@ -55,6 +56,7 @@ std::optional<std::int64_t> LogCore::next_wakeup_ns() const {
   if (!unpublished_.empty()) consider(unsynced_since_ns_ + idle_ns);
   else if (entries_to_cover_) consider(idle_since_ns_ + idle_ns);
   if (short_ && !spare_asked_) consider(spare_retry_ns_);
+  if (open_rows_ > 0 && !spares_.empty()) consider(open_since_ns_ + options_.roll_after_ms * 1'000'000);
   return at;
 }
 
@@ -224,6 +226,7 @@ void LogCore::write_group(Round& round) {
   if (!open_has_groups_) open_first_jsn_ = next_;
   open_has_groups_ = true;
   open_->position += padded;
+  if (open_rows_ == 0) open_since_ns_ = clock_.monotonic_ns();
   open_rows_ += header.rows;
   ++open_groups_;
   next_ += 1;

@@ -32,6 +32,8 @@ struct CoreOptions {
   std::uint64_t journal_file_bytes = 64u << 20;
   std::uint64_t group_bytes_max = 4u << 20;
   std::uint64_t batch_bytes_max = 64u << 20;
+  // A file that holds anything is closed when it is so old, full or not: what it holds cannot be sorted, nor lose its bytes, before.
+  std::int64_t roll_after_ms = 6 * 3600 * 1000;
   // At the end of each file: producers silent for so long are forgotten when there are more than `producers_min`, the longest
   // silent ones in any case above `producers_max`.
   std::int64_t producer_forget_ms = 24 * 3600 * 1000;
@@ -132,6 +134,7 @@ class LogCore {
   bool poll_spare();
   bool take_spare(Result<PreparedFile> made);
   bool roll();
+  bool is_due_to_roll(std::int64_t now_ns) const;
   bool seal_open_file(Footer& footer);
   Result<void> write_seal(const Footer& footer, std::string pages);
 
@@ -167,6 +170,7 @@ class LogCore {
   bool open_has_groups_ = false;
   std::uint64_t open_rows_ = 0;  // of its groups' tables, unpublished ones included
   std::uint64_t open_groups_ = 0;
+  std::int64_t open_since_ns_ = 0;  // since it holds anything, in this run
   bool start_owed_ = false;          // the group that starts this run is not written yet
   std::deque<PreparedFile> spares_;  // by number; more than one only when a batch did not fit into the first
   bool spare_asked_ = false;         // one is being made

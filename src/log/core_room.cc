@@ -158,6 +158,10 @@ bool LogCore::take_spare(Result<PreparedFile> made) {
 
 // ---- rolling over
 
+bool LogCore::is_due_to_roll(std::int64_t now_ns) const {
+  return open_rows_ > 0 && !start_owed_ && now_ns - open_since_ns_ >= options_.roll_after_ms * 1'000'000;
+}
+
 // Seals the open file and goes on in the first spare. False when that failed for good.
 bool LogCore::roll() {
   CHECK(!spares_.empty());

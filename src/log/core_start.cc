@@ -58,6 +58,7 @@ Result<void> LogCore::start(Keeper& keeper) {
   open_has_groups_ = !recovered.rows.groups.empty();
   open_rows_ = recovered.rows.batches.size() + recovered.rows.marked.size();
   open_groups_ = recovered.rows.groups.size();
+  open_since_ns_ = clock_.monotonic_ns();
   spares_ = {std::make_move_iterator(recovered.spares.begin()), std::make_move_iterator(recovered.spares.end())};
   for (auto& [stream, state] : recovered.salvaged) owed_marks_.push_back({Mark::Kind::skip, stream, state.end});
   report_ = std::move(recovered.report);

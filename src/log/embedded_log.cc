@@ -44,6 +44,7 @@ Result<void> EmbeddedLog::start() {
   core.journal_file_bytes = whole_blocks(options_.journal_file_bytes);
   core.group_bytes_max = options_.group_bytes_max;
   core.batch_bytes_max = options_.batch_bytes_max;
+  core.roll_after_ms = options_.roll_after_ms;
   TRY_ASSIGN(opened, Engine::open(disk_, clock_, std::move(core), options_.keeping, options_.tail_cache_bytes));
   engine_ = std::move(opened);
   engine_->maker.on_want([this] { wake_background(); });

@@ -28,7 +28,8 @@ struct EmbeddedOptions {
   std::uint64_t journal_file_bytes = 64u << 20;
   std::uint64_t group_bytes_max = 4u << 20;
   std::uint64_t batch_bytes_max = 64u << 20;
-  std::size_t tail_cache_bytes = 64u << 20;
+  std::int64_t roll_after_ms = 6 * 3600 * 1000;
+  std::size_t tail_cache_bytes = 32u << 20;
   KeeperOptions keeping;  // without the folder
   std::uint64_t waiting_bytes_max = 256u << 20;  // of appends not yet taken; beyond it they are refused with Code::unavailable
   // Called once, on a thread of the log's, when a write or sync has failed. The process should end.

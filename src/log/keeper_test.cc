@@ -192,6 +192,19 @@ TEST_F(KeeperTest, a_compacted_stream_keeps_the_last_record_of_each_key) {
   EXPECT_LT(records, 60u);
 }
 
+TEST_F(KeeperTest, bytes_go_though_the_file_that_holds_them_is_never_full) {
+  options.journal_file_bytes = 1 << 20;
+  options.roll_after_ms = 5000;
+  policies[1].retention_ms = 10'000;
+  start();
+  fill(1, 3, now());
+  let_pass(8000);
+  ASSERT_EQ(segments_with(1), 1u) << "the file was old enough to be sorted";
+  let_pass(12'000);
+  EXPECT_EQ(bounds(1).start, Offset{3});
+  EXPECT_EQ(segments_with(1), 0u);
+}
+
 TEST_F(KeeperTest, a_stream_that_nobody_knows_is_kept) {
   start();
   fill(1, 5, 1);

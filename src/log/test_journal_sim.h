@@ -32,6 +32,7 @@ class JournalSim {
     options_.group_bytes_max = block_bytes * (2 + random_() % 14);
     options_.batch_bytes_max = 96 << 10;
     options_.flaw = flaw;
+    if (random_() % 4 == 0) options_.roll_after_ms = 20 + static_cast<std::int64_t>(random_() % 2000);
     keeping_.sort_bytes = options_.journal_file_bytes * (1 + random_() % 3);
     keeping_.segment_bytes_max = block_bytes * (8 + random_() % 60);
     keeping_.merge_runs = 2 + random_() % 3;
