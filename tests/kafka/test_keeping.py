@@ -44,7 +44,7 @@ def test_deleted_records_are_gone_for_every_reader_and_after_a_kill():
         assert [offset(server, "t", -2, p) for p in (0, 1)] == [7, 1]
         assert [offset(server, "t", -1, p) for p in (0, 1)] == [10, 1]
     produce(server, "t", ["next"], "-p", "1")
-    assert server.records("t", "%p %o %s\n").splitlines()[-1] == "1 1 next"
+    assert "1 1 next" in server.records("t", "%p %o %s\n").splitlines()  # which partition comes first nobody says
 
 
 def test_a_consumer_whose_offset_is_deleted_goes_on_at_the_start():
