@@ -26,6 +26,10 @@ CheckpointMaker::CheckpointMaker(world::Disk& disk, std::string dir, SealedFiles
   CHECK(!sealed_.empty());
 }
 
+CheckpointMaker::~CheckpointMaker() {
+  if (writer_ && !done_) writer_->abandon();
+}
+
 Result<bool> CheckpointMaker::step() {
   if (stage_ == Stage::begin) {
     TRY(begin());
@@ -42,7 +46,9 @@ Result<bool> CheckpointMaker::step() {
     stage_ = Stage::finish;
     return false;
   }
-  return writer_->finish();
+  TRY_ASSIGN(done, writer_->finish());
+  done_ = done;
+  return done;
 }
 
 Result<void> CheckpointMaker::begin() {

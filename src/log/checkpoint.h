@@ -34,6 +34,7 @@ class CheckpointMaker {
  public:
   // `sealed`: consecutive files, the first one behind the last checkpoint.
   CheckpointMaker(world::Disk& disk, std::string dir, SealedFiles& files, std::vector<Footer> sealed, std::uint64_t salt, ProducerLimits limits);
+  ~CheckpointMaker();
   // About 1 MiB of work; true when the new checkpoint is in place. After an error the old one still is.
   Result<bool> step();
   const CheckpointFacts& facts() const { return facts_; }
@@ -62,6 +63,7 @@ class CheckpointMaker {
   std::optional<TableCursor<StreamRow>> old_streams_;
   std::vector<DeltaCursor> deltas_;
   std::optional<TableWriter> writer_;
+  bool done_ = false;
   enum class Stage { begin, streams, producers, finish } stage_ = Stage::begin;
 };
 

@@ -11,6 +11,7 @@
 //   - nothing is appended before the group that starts this run is on disk; a full disk may keep even that waiting
 #pragma once
 
+#include <atomic>
 #include <deque>
 #include <optional>
 #include <unordered_map>
@@ -171,7 +172,7 @@ class LogCore {
   std::uint64_t open_rows_ = 0;  // of its groups' tables, unpublished ones included
   std::uint64_t open_groups_ = 0;
   std::int64_t open_since_ns_ = 0;  // since it holds anything, in this run
-  bool start_owed_ = false;          // the group that starts this run is not written yet
+  std::atomic<bool> start_owed_{false};  // the group that starts this run is not written yet
   std::deque<PreparedFile> spares_;  // by number; more than one only when a batch did not fit into the first
   bool spare_asked_ = false;         // one is being made
   FileHeader spare_wish_;            // what was asked for; its number is used again until it is made

@@ -181,7 +181,7 @@ void EmbeddedLog::run_background() {
     while (engine_->maker.step()) made = true;
     if (std::exchange(made, false)) wake();
     auto begun = clock_.monotonic_ns();
-    more = keeper.step();
+    more = engine_->keep_step();
     if (keeper.broken() && !std::exchange(keeper_reported_, true) && options_.on_fatal) options_.on_fatal(*keeper.broken());
     auto ended = clock_.monotonic_ns();
     auto before = std::exchange(groups, engine_->core->counters().groups.load());

@@ -21,7 +21,9 @@ struct Engine {
   static Result<std::unique_ptr<Engine>> open(world::Disk& disk, world::Clock& clock, CoreOptions options, KeeperOptions keeping,
                                               std::size_t tail_cache_bytes);
   // A piece of what goes on behind the log's back; false when there is nothing to do.
-  bool background_step() { return maker.step() || keeper.step(); }
+  bool background_step() { return maker.step() || keep_step(); }
+  // A run that a full disk keeps from starting owes the journal what recovery found out: until then nothing may rest on it.
+  bool keep_step() { return core->run_started() && keeper.step(); }
 
  private:
   Engine(world::Disk& disk, world::Clock& clock, const CoreOptions& options, KeeperOptions keeping, std::size_t tail_cache_bytes);

@@ -13,7 +13,20 @@ namespace tidemill::log {
 namespace {
 
 constexpr std::int64_t retry_interval_ns = 1'000'000'000;
+constexpr std::int64_t damage_doubt_ns = 60'000'000'000;  // a disk that cannot be read now may be readable again
 constexpr std::uint64_t bytes_per_stream = 2 * (StreamRow::bytes + 2);  // of a checkpoint
+
+// A run's segments follow each other by stream, except where a stream's class was changed: then several jobs have made them.
+std::vector<std::vector<SegmentInfo>> chains_of(const Run& run) {
+  std::vector<std::vector<SegmentInfo>> chains;
+  for (auto& segment : run.segments) {
+    auto fits = [&](auto& chain) { return chain.back().last_stream < segment.first_stream; };
+    auto chain = std::find_if(chains.begin(), chains.end(), fits);
+    if (chain == chains.end()) chain = chains.insert(chains.end(), std::vector<SegmentInfo>{});
+    chain->push_back(segment);
+  }
+  return chains;
+}
 
 bool is_sorted(const Footer& file, const Manifest& manifest) { return file.next_jsn <= manifest.sorted; }
 
@@ -30,6 +43,7 @@ Result<void> Keeper::start(const Recovered& recovered) {
   manifest_damaged_ = recovered.manifest_damaged;
   next_sweep_ns_ = clock_.monotonic_ns() + options_.sweep_interval_ms * 1'000'000;
   checkpoint_ = recovered.checkpoint;
+  believe_clock_since(recovered);
   for (auto& damage : recovered.report.corruption) damaged_files_.insert(damage.file);
   for (auto number : recovered.leftover_files) spare_maker_.offer(number);
   for (auto& footer : recovered.sealed)
@@ -68,6 +82,9 @@ bool Keeper::step() {
   auto worked = advance();
   if (worked) return *worked;
   ++counters_.failures;
+  disk_was_full_ = worked.error().code == Code::full;
+  // Nobody knows which checkpoint is on disk, or whether the disk can be written at all.
+  if (cover_ && worked.error().code == Code::io) broken_ = worked.error();
   if (options_.on_failure) options_.on_failure(worked.error());
   for (auto number : sealed_files_.take_bad())
     for (auto& file : files_)
@@ -80,6 +97,7 @@ bool Keeper::step() {
   sorting_.clear();
   merging_.clear();
   retry_ns_ = clock_.monotonic_ns() + retry_interval_ns;
+  if (worked.error().code == Code::corrupt && clock_.monotonic_ns() < believe_damage_ns_) retry_ns_ = believe_damage_ns_;
   return false;
 }
 
@@ -107,6 +125,11 @@ Result<bool> Keeper::begin() {
     manifest_damaged_ = false;
     commit(manifest_, [] {});
     return true;
+  }
+  // What frees room comes first on a disk without any.
+  if (std::exchange(disk_was_full_, false)) {
+    note_marked();
+    if (begin_check() || begin_sweep()) return true;
   }
   if (begin_sort() || begin_cover()) return true;
   note_marked();
@@ -163,7 +186,7 @@ bool Keeper::begin_merge() {
 std::unique_ptr<MergeJob> Keeper::merge_of(const std::vector<Run>& runs, std::uint32_t level) {
   std::vector<std::unique_ptr<EntrySource>> sources;
   for (auto& run : runs) {
-    sources.push_back(segment_source(segment_files_, {run.segments.begin(), run.segments.end()}));
+    for (auto& chain : chains_of(run)) sources.push_back(segment_source(segment_files_, std::move(chain)));
     merging_.insert(merging_.end(), run.segments.begin(), run.segments.end());
   }
   return job(std::move(sources), level, runs.front().from, runs.back().to);
@@ -176,7 +199,7 @@ std::unique_ptr<MergeJob> Keeper::job(std::vector<std::unique_ptr<EntrySource>> 
   settings.from = from;
   settings.to = to;
   settings.purged_to = view_.durable_jsn() + 1;
-  settings.now_ms = clock_.now_ms();
+  settings.now_ms = trusted_now_ms();
   settings.segment_bytes_max = options_.segment_bytes_max;
   settings.class_of = [this](StreamId stream) { return retention_class(policy_of(stream)); };
   settings.keep_of = [this](StreamId stream) { return view_.keep_of(stream); };
@@ -191,7 +214,8 @@ Result<bool> Keeper::advance_merge() {
   if (more) return true;
   compacting_ = false;
   auto report = merge_->take();
-  if (!report.damage.empty() && report.damage != last_damage_) {
+  if (!report.damage.empty() && (report.damage != last_damage_ || clock_.monotonic_ns() < believe_damage_ns_)) {
+    if (report.damage != last_damage_) believe_damage_ns_ = clock_.monotonic_ns() + damage_doubt_ns;
     last_damage_ = report.damage;
     for (auto& segment : report.segments) (void)disk_.remove(segment_path(options_.dir, segment.number));  // else the next start does it
     return fail(Code::corrupt, fmt::format("{} is damaged", report.damage.front().file));

@@ -91,6 +91,7 @@ class Keeper {
   bool begin_sweep();
   Result<bool> advance_sweep();
   std::int64_t trusted_now_ms();
+  void believe_clock_since(const Recovered& recovered);
 
   bool begin_cover();
   Result<bool> advance_merge();
@@ -133,6 +134,8 @@ class Keeper {
   std::vector<LiveSegment> merging_;  // these segments
   // A disk that refuses to read now may be better later: damage is believed when it is found twice.
   std::vector<EntryDamage> last_damage_;
+  std::int64_t believe_damage_ns_ = 0;
+  bool disk_was_full_ = false;
   bool compacting_ = false;          // `merge_` has all runs of the compacted class
   std::unique_ptr<CheckpointMaker> cover_;
   std::unique_ptr<SegmentLiveness> check_;

@@ -81,7 +81,10 @@ bool Keeper::begin_check() {
       return true;
     }
     auto scan = segment_files_.scan(*segment);
-    if (!scan) return false;
+    if (!scan) {
+      checked_segments_[number] = now + 60'000 * ns_per_ms;  // the others need not wait for it
+      continue;
+    }
     check_ = std::make_unique<SegmentLiveness>(*segment, std::move(*scan), [this](StreamId stream) { return view_.keep_of(stream); });
     return true;
   }
@@ -155,6 +158,16 @@ Result<bool> Keeper::advance_sweep() {
     ++counters_.sweeps;
   }
   return true;
+}
+
+// What was written last says what the clock said then.
+void Keeper::believe_clock_since(const Recovered& recovered) {
+  std::int64_t newest = 0;
+  for (auto& segment : manifest_.segments) newest = std::max(newest, segment.newest_append_ms);
+  if (!recovered.rows.groups.empty()) newest = std::max(newest, recovered.rows.groups.back().time_ms);
+  if (newest == 0) return;
+  clock_known_ = true;
+  clock_offset_ms_ = newest - clock_.monotonic_ns() / ns_per_ms;
 }
 
 // Nothing is deleted because a clock has jumped ahead: beyond where it was once believed to be, a step is believed when it has stayed

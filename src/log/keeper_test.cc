@@ -205,6 +205,78 @@ TEST_F(KeeperTest, bytes_go_though_the_file_that_holds_them_is_never_full) {
   EXPECT_EQ(segments_with(1), 0u);
 }
 
+TEST_F(KeeperTest, a_file_that_is_covered_and_not_sorted_survives_the_loss_of_its_seal) {
+  keeping.sort_bytes = 100 << 10;
+  keeping.sort_after_ms = 1'000'000;
+  options.journal_file_bytes = 128 << 10;
+  start();
+  while (parts->core->counters().files_sealed < 3) {  // and nothing is sorted meanwhile
+    parts->core->submit(one(StreamId{1}, batch_of(1, std::string(1000, 'v'))), [](Result<Appended>) {});
+    while (parts->core->pump() || parts->maker.step()) {}
+  }
+  settle();
+  auto tiers = view().tiers();
+  ASSERT_FALSE(tiers->runs.empty());
+  ASSERT_FALSE(tiers->sealed.empty()) << "one is left over";
+  auto left = tiers->sealed.back();
+  auto end = bounds(1).end;
+  for (auto position : {left.table(PageKind::batches).position + 40, disk.content(file(left.number)).size() - block_bytes + 20}) {
+    parts.reset();
+    tiers.reset();
+    disk.kill();
+    disk.flip(file(left.number), position, std::byte{1});
+    start();
+    EXPECT_TRUE(report().corruption.empty());
+    EXPECT_EQ(bounds(1).end, end);
+    for (Offset at{0}; at < end; at += 1) ASSERT_EQ(view().read(StreamId{1}, at, 1).value().front().base, at);
+    settle();
+    disk.flip(file(left.number), position, std::byte{1});
+  }
+}
+
+TEST_F(KeeperTest, a_stream_whose_class_changes_stays_readable) {
+  keeping.merge_runs = 2;
+  policies[1].retention_ms = policies[3].retention_ms = 1ll << 40;
+  policies[2].retention_ms = 1ll << 41;
+  start();
+  std::map<std::uint64_t, int> written;
+  for (int round = 0; round < 12; ++round) {
+    for (std::uint64_t stream : {1, 2, 3}) {
+      fill(stream, 5, now());
+      written[stream] += 5;
+    }
+    if (round == 3) policies[1].retention_ms = policies[3].retention_ms = 1ll << 41;  // 1 and 3 around 2, in segments of their own
+    if (round == 7) policies[1].retention_ms = policies[3].retention_ms = 1ll << 40;
+    if (round == 9) policies[2].retention_ms = -1;
+    roll();
+    let_pass(3000);
+    for (auto& [stream, count] : written)
+      for (Offset at{0}; at < Offset{count}; at += 1) {
+        auto read = view().read(StreamId{stream}, at, 1);
+        ASSERT_TRUE(read) << round << ": " << read.error().text();
+        ASSERT_EQ(read->front().base, at);
+      }
+  }
+  EXPECT_GT(parts->keeper.counters().segments_merged, 10u);
+}
+
+TEST_F(KeeperTest, segments_without_a_manifest_are_not_thrown_away) {
+  start();
+  fill(1, 40, now());
+  roll();
+  roll();
+  let_pass(3000);
+  ASSERT_FALSE(view().tiers()->runs.empty());
+  parts.reset();
+  disk.kill();
+  auto segments = disk.list(segments_folder(options.dir)).value();
+  ASSERT_TRUE(disk.remove(manifest_path(options.dir)));
+  auto opened = open();
+  ASSERT_FALSE(opened);
+  EXPECT_EQ(opened.error().code, Code::corrupt);
+  EXPECT_EQ(disk.list(segments_folder(options.dir)).value().size(), segments.size() - 1) << "only what the test removed is gone";
+}
+
 TEST_F(KeeperTest, a_stream_that_nobody_knows_is_kept) {
   start();
   fill(1, 5, 1);

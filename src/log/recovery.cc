@@ -138,8 +138,9 @@ class Recovery {
   Result<void> load_state() {
     TRY_ASSIGN(manifest, read_manifest(disk_, dir_, state_.manifest_damaged));
     if (manifest) state_.manifest = std::move(*manifest);
+    else TRY(refuse_without_manifest());
     auto reader = TableReader::open(disk_, checkpoint_path(dir_));
-    if (!reader && reader.error().code == Code::not_found) return {};
+    if (!reader && reader.error().code == Code::not_found) return refuse_without_checkpoint();
     if (!reader) return reader.error();
     state_.checkpoint = facts_of(*reader);
     state_.streams.reserve(state_.checkpoint.streams);
@@ -149,7 +150,23 @@ class Recovery {
     state_.incarnation = state_.checkpoint.incarnation;
     state_.leader_epoch = state_.checkpoint.leader_epoch;
     state_.clean = false;
-    return {};
+    return refuse_without_checkpoint();
+  }
+
+  // Segments that no manifest names are unfinished work, as long as the journal still has everything. Else they are all there is.
+  Result<void> refuse_without_manifest() {
+    auto names = disk_.list(segments_folder(dir_));
+    bool segments = names && std::any_of(names->begin(), names->end(), [](auto& name) { return number_of_segment_name(name).has_value(); });
+    TRY_ASSIGN(whole, disk_.exists(journal_path(dir_, 1)));
+    if (!segments || whole) return {};
+    return fail(Code::corrupt, fmt::format("\"{}\" is missing, and without it nobody knows which segments are alive", manifest_path(dir_)),
+                "put it back from a backup of the whole directory; nothing was changed");
+  }
+  // Files before the manifest's first one took their deltas with them.
+  Result<void> refuse_without_checkpoint() const {
+    if (state_.manifest.first_file <= state_.checkpoint.journal_file + 1) return {};
+    return fail(Code::corrupt, fmt::format("\"{}\" is missing or older than the manifest", checkpoint_path(dir_)),
+                "put it back from a backup of the whole directory; nothing was changed");
   }
 
   // Files that are sorted need not be read: they are kept only for their deltas.
@@ -212,6 +229,7 @@ class Recovery {
     for (auto i = files_.size(); i-- > 0;) {
       if (files_[i].footer && good_seal(*files_[i].footer)) return i + 1;
       files_[i].footer.reset();
+      if (files_[i].number <= state_.checkpoint.journal_file) return i + 1;  // whatever became of its seal, the file was complete
     }
     return 0;
   }
@@ -266,7 +284,7 @@ class Recovery {
   Result<void> merge_sealed(std::size_t count) {
     for (std::size_t i = 0; i < count; ++i) {
       if (files_[i].number <= state_.checkpoint.journal_file) {
-        TRY(keep_covered(files_[i]));
+        TRY(keep_covered(i));
         continue;
       }
       note_missing_files(i, state_);
@@ -276,8 +294,14 @@ class Recovery {
     return {};
   }
 
+  Jsn end_of_covered(std::size_t i) {
+    if (files_[i].number == state_.checkpoint.journal_file) return state_.checkpoint.next;
+    return jsn_behind(i).value_or(state_.checkpoint.next);
+  }
+
   // Of a file that the checkpoint covers only the index is of interest, which may have to be made again.
-  Result<void> keep_covered(Known& known) {
+  Result<void> keep_covered(std::size_t i) {
+    auto& known = files_[i];
     if (known.footer) {
       state_.sealed.push_back(*known.footer);
       return {};
@@ -285,7 +309,7 @@ class Recovery {
     TRY_ASSIGN(scan, scan_of(known));
     auto first = scan.next(block_bytes);
     if (!first) return {};  // nothing in it can be read; that it is missing shows when somebody reads it
-    state_.sealed.push_back(seal_alone(sealed_, known.number, scan, first->group.header.jsn, state_.checkpoint.next, state_.report));
+    state_.sealed.push_back(seal_alone(sealed_, known.number, scan, first->group.header.jsn, end_of_covered(i), state_.report));
     ++state_.report.seals_rebuilt;
     return {};
   }

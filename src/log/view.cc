@@ -290,8 +290,10 @@ Result<std::optional<StoredBatch>> View::runs_by_time(const Tiers& tiers, Stream
   for (auto& run : tiers.runs)
     for (auto& segment : run.segments) {
       if (!segment.may_hold(stream) || segment.newest_ms < time_ms) continue;
-      TRY_ASSIGN(found, segment_files_.find_by_time(segment, stream, start, time_ms));
-      if (found && (!first || found->batch.base < first->base)) first = std::move(found->batch);
+      auto found = segment_files_.find_by_time(segment, stream, start, time_ms);
+      if (!found && found.error().code == Code::not_found) continue;  // the file is missing, and with it whatever it held
+      if (!found) return found.error();
+      if (*found && (!first || (*found)->batch.base < first->base)) first = std::move((*found)->batch);
     }
   return first;
 }
